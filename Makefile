@@ -1,0 +1,29 @@
+# python3 is all that is needed; bootstrap.py makes .venv and keeps it in step with requirements/.
+BASE = python3 bootstrap.py base
+DEV = python3 bootstrap.py dev
+LOCK = uv --no-config pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--fork-strategy fewest --no-header --no-annotate --no-emit-index-url
+
+.PHONY: run test lint bench lock
+
+run:
+	@$(BASE) python manage.py run
+
+# In two processes; each test that rolls back runs before those that empty the tables (--dist load).
+test:
+	@$(DEV) python -m pytest -rs -n 2 --dist load --cov --cov-report=term:skip-covered --cov-fail-under=90
+
+lint:
+	@$(DEV) ruff format --check .
+	@$(DEV) ruff check .
+	@$(DEV) mypy .
+	@$(DEV) lint-imports
+
+bench:
+	@$(DEV) python -m bench
+
+# For whoever changes requirements/*.in; needs uv.
+lock:
+	$(LOCK) requirements/base.in -o requirements/base.txt
+	$(LOCK) requirements/prod.in -c requirements/base.txt -o requirements/prod.txt
+	$(LOCK) requirements/dev.in -c requirements/base.txt -o requirements/dev.txt

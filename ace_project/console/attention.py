@@ -1,0 +1,176 @@
+"""What needs a person now, the worst first, each with the action that settles it."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.db.models import QuerySet
+from django.urls import reverse
+
+from ace_project.console.items import Action, Item
+from ace_project.console.machinery import Machinery
+from ace_project.console.money_items import BUDGET_EXCEEDED, money_items, raise_action
+from ace_project.console.proposal import headline
+from evolution.figures import failed_runs, success_of_versions
+from evolution.intervals import Difference, Share, newcombe
+from playbooks.models import Agent, Delta, DeltaStatus
+from playbooks.selectors import deltas_for_lists
+
+# A version is compared with the one before it over this long, and from this many runs on.
+COMPARED_OVER = timedelta(days=7)
+ENOUGH_RUNS = 20
+SHOWN_CONFLICTS = 3
+SHOWN_FAILURES = 3
+SHOWN_READY = 3
+
+
+def attention(now: datetime, state: Machinery, agents: Sequence[Agent]) -> list[Item]:
+    """Return every line, red ones first."""
+    found = [
+        *_stuck(state),
+        *_losing(now, agents),
+        *money_items(now),
+        *_conflicts(),
+        *_failed_runs(now),
+        *_ready(),
+    ]
+    return sorted(found, key=lambda item: item.tone != "red")
+
+
+def _stuck(state: Machinery) -> list[Item]:
+    if not state.is_stuck:
+        return []
+    jobs = "1 job waits" if state.queued == 1 else f"{state.queued} jobs wait"
+    url = reverse("console:runs")
+    text = "No worker has said that it lives for 10 s. Start one: manage.py worker."
+    return [
+        Item(
+            "red",
+            "alert-circle",
+            "Red",
+            f"Nobody works, {jobs}",
+            url,
+            text,
+            (Action("See the queue", url),),
+        )
+    ]
+
+
+def _losing(now: datetime, agents: Sequence[Agent]) -> list[Item]:
+    """Return the real agents whose live version does clearly worse than the one before."""
+    real = [a for a in agents if not a.simulated and a.playbook.version > 1]
+    pairs = [(a.pk, a.playbook.version - back) for a in real for back in (0, 1)]
+    shares = success_of_versions(pairs, now - COMPARED_OVER) if pairs else {}
+    found = []
+    for agent in real:
+        live = agent.playbook.version
+        ours, before = shares.get((agent.pk, live)), shares.get((agent.pk, live - 1))
+        if ours and before and min(ours.runs, before.runs) >= ENOUGH_RUNS:
+            step = newcombe(ours, before)
+            if step and step.high < 0:
+                found.append(_losing_item(agent, live, ours, before, step))
+    return found
+
+
+def _losing_item(agent: Agent, live: int, ours: Share, before: Share, step: Difference) -> Item:
+    back = f"{reverse('console:rollback', args=[agent.agent_id])}?to={live - 1}"
+    text = (
+        f"{ours.successes} of {ours.runs} against {before.successes} of {before.runs} "
+        "over 7 days, not randomised:"
+    )
+    return Item(
+        "red",
+        "alert-circle",
+        "Red",
+        f"v{live} of {agent} does worse than v{live - 1}",
+        reverse("console:playbook", args=[agent.agent_id]),
+        text,
+        (Action(f"Roll back to v{live - 1}…", back, primary=True),),
+        difference=step,
+    )
+
+
+def _conflicts() -> list[Item]:
+    rows = _waiting(DeltaStatus.CONFLICT)
+    return [_conflict(row) for row in rows[:SHOWN_CONFLICTS]]
+
+
+def _waiting(status: DeltaStatus) -> QuerySet[Delta]:
+    return deltas_for_lists().filter(status=status).order_by("-id")
+
+
+def _conflict(delta: Delta) -> Item:
+    agent, url = delta.playbook.agent, reverse("console:delta", args=[delta.pk])
+    broken, total = len(delta.conflicts), len(delta.operations)
+    holds = f"{total - broken} of {total} operations still hold."
+    title = f"Delta {delta.pk} conflicts with {agent} v{delta.playbook.version}"
+    return Item(
+        "warn",
+        "git-merge",
+        "Conflict",
+        title,
+        url,
+        f"{headline(delta)}. {holds}",
+        (Action("See both sides", url),),
+        agent.simulated,
+    )
+
+
+def _failed_runs(now: datetime) -> list[Item]:
+    items = []
+    for run in failed_runs(now - COMPARED_OVER, at_most=SHOWN_FAILURES):
+        url = reverse("console:run", args=[run.pk])
+        title = f"Run {run.pk} of {run.agent} failed"
+        text = run.error[:200] or run.reason.replace("_", " ")
+        actions = [Action("Open the run", url)]
+        if run.reason == BUDGET_EXCEEDED:
+            title = f"Run {run.pk} of {run.agent} ended: its budget is used up"
+            text = "Nothing is spent past a limit. Its traces stay pending for the next run."
+            actions += raise_action(run)
+        items.append(
+            Item(
+                "warn",
+                "alert-triangle",
+                "Failed",
+                title,
+                url,
+                text,
+                tuple(actions),
+                run.agent.simulated,
+            )
+        )
+    return items
+
+
+def _ready() -> list[Item]:
+    """Return the newest ready deltas by name, and the rest as one line."""
+    rows = _waiting(DeltaStatus.PENDING_REVIEW)
+    shown = list(rows[:SHOWN_READY])
+    items = [_delta(row) for row in shown]
+    more = rows.count() - len(shown)
+    if more > 0:
+        url = reverse("console:review")
+        title = f"{more} more {'delta is' if more == 1 else 'deltas are'} ready"
+        actions = (Action("Review", url),)
+        text = "The oldest of all was proposed"
+        items.append(Item("quiet", "inbox", "", title, url, text, actions, since=_oldest(rows)))
+    return items
+
+
+def _oldest(rows: QuerySet[Delta]) -> datetime:
+    return rows.order_by("id").values_list("created_at", flat=True)[0]
+
+
+def _delta(delta: Delta) -> Item:
+    agent, url = delta.playbook.agent, reverse("console:delta", args=[delta.pk])
+    doubts = [v for v in delta.verdicts if v.get("outcome") in ("warn", "block")]
+    judged = f"{doubts[0]['judge']}: {doubts[0]['reason']}" if doubts else "Passed every judge."
+    return Item(
+        "quiet",
+        "inbox",
+        "",
+        headline(delta),
+        url,
+        f"{agent}, confidence {delta.confidence:.2f}. {judged}",
+        (Action("Open", url), Action("Approve", url, verb="approve")),
+        agent.simulated,
+    )

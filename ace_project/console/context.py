@@ -1,0 +1,29 @@
+"""What base.html shows on every page."""
+
+from typing import Any
+
+from django.http import HttpRequest
+
+from ace_project.console import undo
+from ace_project.console.waiting import WAITING
+from ace_project.core.people import Role, role_of
+from evolution.pauses import pause_of_all
+from playbooks.models import Delta
+
+
+def console(request: HttpRequest) -> dict[str, Any]:
+    """Return how many deltas wait, whether all evolution is paused, and what the person may do."""
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated:
+        return {}
+    role = role_of(user)
+    return {
+        "waiting_count": Delta.objects.filter(status__in=WAITING).count(),
+        "pause_of_all": pause_of_all(),
+        # Where a button that may stand on any page leads back to.
+        "here": request.path if request.method == "GET" else "",
+        "role": role.name.lower(),
+        "may_review": role >= Role.REVIEWER,
+        "may_operate": role >= Role.OPERATOR,
+        "undo": undo.offered(request),
+    }

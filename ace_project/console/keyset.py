@@ -1,0 +1,67 @@
+"""Pages of a list by its last row's key: every page costs the same, none repeats a row."""
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+
+PAGE_SIZE = 50
+
+M = TypeVar("M", bound=Model)
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[M]):
+    """Rows of one page, newest first, and the addresses of its neighbours (empty at the ends)."""
+
+    rows: list[M]
+    previous_url: str
+    next_url: str
+
+
+def newest(rows: QuerySet[M], window: int) -> QuerySet[M]:
+    """Return the rows that are among the newest `window` of them: a search in these has an end.
+
+    A bound on the key, since PostgreSQL reads the whole table for `IN (... LIMIT n)`.
+    """
+    keys = rows.order_by("-pk").values_list("pk", flat=True)[window - 1 : window]
+    return rows.filter(pk__gte=next(iter(keys), 0))
+
+
+def whole_number(request: HttpRequest, name: str) -> int | None:
+    """Return a query parameter as a whole number that a row's key can hold; None otherwise."""
+    raw = request.GET.get(name, "")
+    return int(raw) if raw.isascii() and raw.isdigit() and len(raw) <= 18 else None
+
+
+def address(request: HttpRequest, **changed: object) -> str:
+    """Return this page's address with its filters and the place given, if any."""
+    query = request.GET.copy()
+    for name in ("before", "after"):
+        query.pop(name, None)
+    for name, value in changed.items():
+        query[name] = str(value)
+    return f"?{query.urlencode()}" if query else request.path
+
+
+def keyset_page(
+    request: HttpRequest, rows: QuerySet[M], *, by: str = "pk", size: int = PAGE_SIZE
+) -> Page[M]:
+    """Return the page that `?before=` or `?after=` asks for, ordered by the unique column `by`."""
+    after, before = whole_number(request, "after"), whole_number(request, "before")
+    if after is not None:
+        found = list(rows.filter(**{f"{by}__gt": after}).order_by(by)[: size + 1])
+        shown, newer, older = found[:size][::-1], len(found) > size, True
+    else:
+        here = rows if before is None else rows.filter(**{f"{by}__lt": before})
+        found = list(here.order_by(f"-{by}")[: size + 1])
+        shown, newer, older = found[:size], before is not None, len(found) > size
+    if not shown:
+        return Page([], address(request) if newer or after is not None else "", "")
+    first, last = getattr(shown[0], by), getattr(shown[-1], by)
+    return Page(
+        shown,
+        address(request, after=first) if newer else "",
+        address(request, before=last) if older else "",
+    )

@@ -1,0 +1,44 @@
+"""Whether the work gets done: workers that live, jobs that wait."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Count, Max, Min
+from django.db.models.functions import Now
+
+from ace_project.core.models import WorkerBeat
+from ace_project.core.work.leases import JobStatus
+from evolution.models import EvolutionRun
+from training.models import Comparison
+
+# A worker that has not beaten for this long counts as gone.
+ALIVE = timedelta(seconds=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Machinery:
+    """Workers alive, the newest beat of any, jobs queued and the moment the oldest was."""
+
+    workers: int
+    last_beat: datetime | None
+    queued: int
+    oldest: datetime | None
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether jobs wait and nobody takes them."""
+        return self.queued > 0 and self.workers == 0
+
+
+def machinery() -> Machinery:
+    """Return the present state, by the database's clock."""
+    workers = WorkerBeat.objects.filter(beat_at__gte=Now() - ALIVE).count()
+    last = WorkerBeat.objects.aggregate(last=Max("beat_at"))["last"]
+    waiting = [
+        model._default_manager.filter(status=JobStatus.QUEUED).aggregate(
+            n=Count("pk"), oldest=Min("created_at")
+        )
+        for model in (EvolutionRun, Comparison)
+    ]
+    moments = [row["oldest"] for row in waiting if row["oldest"]]
+    return Machinery(workers, last, sum(row["n"] for row in waiting), min(moments, default=None))

@@ -1,0 +1,84 @@
+"""How well what is proposed holds up: approvals by month, and whether stated numbers mean much."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.http import HttpRequest
+
+from evolution import quality
+from evolution.calibration import Bin, calibration_error
+from evolution.intervals import Share
+from playbooks.models import Source
+
+# Fewer decisions than this say nothing about calibration.
+FEWEST_DECISIONS = 30
+MOST_LINES = 60
+_SINCE = timedelta(days=183)
+
+
+@dataclass(frozen=True, slots=True)
+class Reliability:
+    """One reliability table with its title; `error` is the mean distance from the diagonal."""
+
+    title: str
+    note: str
+    bins: list[Bin]
+    decisions: int
+    error: float | None
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether there are decisions enough to draw."""
+        return self.decisions >= FEWEST_DECISIONS
+
+
+def quality_figures(request: HttpRequest, now: datetime) -> dict[str, Any]:
+    """Return what the page shows of quality; by `?generator=` and `?simulated=1`."""
+    simulated = request.GET.get("simulated") == "1"
+    first = (now - _SINCE).replace(day=1, hour=0, minute=0, second=0)
+    months = quality.by_month(first, simulated=simulated)
+    choices = _choices(months)
+    chosen = request.GET.get("generator", "")
+    if chosen not in choices:
+        chosen = next(iter(choices), "")
+    source, _, model = chosen.partition(":")
+    stated, stored = (
+        quality.reliability(Source(source), model, simulated=simulated) if chosen else ([], [])
+    )
+    since_month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return {
+        "months": months[:MOST_LINES],
+        "high": _sum([row.high for row in months if row.month >= since_month]),
+        "high_all": _sum([row.high for row in months]),
+        "generators": [(key, words) for key, words in choices.items()],
+        "generator": chosen,
+        "reliability": [
+            _reliability("As stated", "by the generator", stated),
+            _reliability("As kept", "after calibration and checks", stored),
+        ],
+        "fewest": FEWEST_DECISIONS,
+        "simulated": simulated,
+    }
+
+
+def _sum(shares: Sequence[Share]) -> Share:
+    return sum(shares, Share())
+
+
+def _choices(months: Sequence[quality.Monthly]) -> dict[str, str]:
+    """Return the generators that proposed anything: language models first, the busiest of them."""
+    found: Counter[tuple[str, str]] = Counter()
+    for row in months:
+        found[row.source, row.model] += row.proposed
+    ordered = sorted(found, key=lambda pair: (pair[0] != Source.LLM, -found[pair], pair))
+    return {
+        f"{source}:{model}": f"{source}, {model}" if model else source for source, model in ordered
+    }
+
+
+def _reliability(title: str, note: str, bins: list[Bin]) -> Reliability:
+    count = sum(row.count for row in bins)
+    return Reliability(title, note, bins, count, calibration_error(bins))

@@ -1,0 +1,54 @@
+"""Decisions on deltas like this one, and how they turned out."""
+
+from dataclasses import dataclass
+
+from rapidfuzz import fuzz, process
+
+from ace_project.console.evidence import read_evidence
+from ace_project.console.proposal import headline
+from evolution.figures import success_by_version
+from evolution.intervals import Difference, Share, newcombe
+from playbooks.models import Delta, DeltaStatus
+
+DECIDED = (DeltaStatus.APPLIED, DeltaStatus.UNDONE, DeltaStatus.REJECTED)
+# The newest decisions of the agent that are compared, and how alike one has to be (0 to 100).
+LOOKED_AT = 200
+ALIKE = 55
+SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """One past decision; `measured` is None where too few traces name the versions."""
+
+    delta: Delta
+    title: str
+    predicted: float | None
+    measured: Difference | None
+    runs: int
+
+
+def similar_decisions(delta: Delta) -> list[Past]:
+    """Return the agent's decided deltas that read most like this one, the closest first."""
+    rows = Delta.objects.filter(playbook_id=delta.playbook_id, status__in=DECIDED)
+    past = list(rows.exclude(pk=delta.pk).order_by("-id")[:LOOKED_AT])
+    titles = [headline(row) for row in past]
+    close = process.extract(
+        headline(delta), titles, scorer=fuzz.token_sort_ratio, score_cutoff=ALIKE, limit=SHOWN
+    )
+    if not close:
+        return []
+    shares = success_by_version(delta.playbook.agent)
+    return [_past(past[index], title, shares) for title, _, index in close]
+
+
+def _past(delta: Delta, title: str, shares: dict[int, Share]) -> Past:
+    after = delta.applied_version or 0
+    now, before = shares.get(after, Share()), shares.get(after - 1, Share())
+    return Past(
+        delta=delta,
+        title=title,
+        predicted=read_evidence(delta.evidence).lift,
+        measured=newcombe(now, before) if after else None,
+        runs=now.runs,
+    )

@@ -1,0 +1,86 @@
+"""Every operator page; names as templates/parts/nav.html links them."""
+
+from django.urls import URLPattern, path, register_converter
+
+from ace_project.console import (
+    agents,
+    audit,
+    budget,
+    calls,
+    delta,
+    guided,
+    model_choice,
+    overview,
+    pauses,
+    playbook,
+    propose,
+    review,
+    runs,
+    search,
+    tokens,
+    traces,
+    transfer,
+    undo,
+    versions,
+    waivers,
+)
+from ace_project.console.converters import AgentIdConverter
+
+register_converter(AgentIdConverter, "agent_id")
+
+app_name = "console"
+
+deciding: list[URLPattern] = [
+    path("", overview.overview, name="overview"),
+    path("guided/<int:pk>/approve/", guided.approve, name="guided_approve"),
+    path("guided/<int:pk>/compare/", guided.compare, name="guided_compare"),
+    path("guided/<int:pk>/take-back/", guided.take_back, name="guided_take_back"),
+    path("review/", review.queue, name="review"),
+    path("review/<int:pk>/", delta.page, name="delta"),
+    path("undo/", undo.undo, name="undo"),
+]
+
+knowing: list[URLPattern] = [
+    path("playbooks/", playbook.playbooks, name="playbooks"),
+    path("playbooks/<agent_id:agent_id>/", playbook.page, name="playbook"),
+    path("playbooks/<agent_id:agent_id>/compare/", versions.compare, name="version_compare"),
+    path("playbooks/<agent_id:agent_id>/rollback/", versions.rollback, name="rollback"),
+    path("playbooks/<agent_id:agent_id>/propose/", propose.propose, name="propose"),
+    path("playbooks/<agent_id:agent_id>/transfer/", transfer.transfer, name="transfer"),
+    path("playbooks/<agent_id:agent_id>/export/", transfer.export, name="export"),
+    path("playbooks/<agent_id:agent_id>/evolve/", runs.evolve, name="evolve"),
+    path("traces/", traces.traces, name="traces"),
+    path("traces/<int:pk>/", traces.trace, name="trace"),
+    path("runs/", runs.runs, name="runs"),
+    path("runs/pause/", pauses.pause_all, name="pause_all"),
+    path("runs/resume/", pauses.resume_all, name="resume_all"),
+    path("runs/<int:pk>/", runs.run, name="run"),
+    path("runs/<int:pk>/cancel/", runs.cancel, name="run_cancel"),
+    path("runs/<int:pk>/retry/", runs.retry, name="run_retry"),
+    path("search/", search.search, name="search"),
+]
+
+governing: list[URLPattern] = [
+    path("agents/", agents.agents, name="agents"),
+    path("agents/new", agents.create, name="agent_new"),
+    path("agents/<agent_id:agent_id>/", agents.agent, name="agent"),
+    path("agents/<agent_id:agent_id>/pause/", pauses.pause, name="pause"),
+    path("agents/<agent_id:agent_id>/resume/", pauses.resume, name="resume"),
+    path("agents/<agent_id:agent_id>/mode/", agents.mode, name="agent_mode"),
+    path("agents/<agent_id:agent_id>/overrides/", agents.overrides, name="agent_overrides"),
+    path("agents/<agent_id:agent_id>/model/", model_choice.choose, name="agent_model"),
+    path("agents/<agent_id:agent_id>/waivers/", waivers.waive, name="waive"),
+    path("agents/<agent_id:agent_id>/waivers/<int:pk>/end/", waivers.end, name="waiver_end"),
+    path("agents/<agent_id:agent_id>/delete/", agents.delete, name="agent_delete"),
+    path("agents/<agent_id:agent_id>/tokens/", tokens.issue, name="token_issue"),
+    path(
+        "agents/<agent_id:agent_id>/tokens/<uuid:jti>/revoke/", tokens.revoke, name="token_revoke"
+    ),
+    path("budget/", budget.page, name="budget"),
+    path("budget/raise/", budget.raise_limit, name="budget_raise"),
+    path("calls/<uuid:pk>/", calls.call, name="call"),
+    path("audit/", audit.log, name="audit"),
+    path("audit/export/", audit.export, name="audit_export"),
+]
+
+urlpatterns = [*deciding, *knowing, *governing]

@@ -1,0 +1,113 @@
+"""What the judges said of a delta, as its page shows it: one list, and the council apart."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.utils.dateparse import parse_datetime
+
+from ace_project.console.people import name_of
+from playbooks.judges.council import COUNCIL, COUNCIL_MODEL, MANDATES
+from playbooks.judges.waived import may_be_waived
+from playbooks.models import Delta
+
+_MODEL = "is there where no model could be heard"
+
+
+@dataclass(frozen=True, slots=True)
+class Waiving:
+    """Who waived a verdict, why, and until when."""
+
+    by: str
+    reason: str
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One verdict: `said_by` is empty, `rules`, or the name of a model."""
+
+    judge: str
+    outcome: str
+    reason: str
+    said_by: str
+    waiving: Waiving | None
+    may_be_waived: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """A judge of the council with its mandate and what its rules and a model said."""
+
+    name: str
+    title: str
+    mandate: str
+    words: list[Word]
+
+    @property
+    def may_be_waived(self) -> bool:
+        """Whether something that it said blocks."""
+        return any(word.may_be_waived for word in self.words)
+
+
+@dataclass(frozen=True, slots=True)
+class Council:
+    """Why the council was asked, whether it is still waited for, and what its judges said."""
+
+    asked: list[str]
+    waiting: str
+    judges: list[Judge]
+
+
+def words_of(verdicts: Sequence[Mapping[str, Any]]) -> list[Word]:
+    """Return what the judges other than the council said, in their order."""
+    ours = {COUNCIL, COUNCIL_MODEL, *MANDATES}
+    return [_word(verdict) for verdict in verdicts if verdict.get("judge") not in ours]
+
+
+def council_of(verdicts: Sequence[Mapping[str, Any]]) -> Council | None:
+    """Return what the council said, None where it was not asked."""
+    waiting = next((_word(v).reason for v in verdicts if v.get("judge") == COUNCIL), "")
+    mandates = MANDATES | {COUNCIL_MODEL: _MODEL}
+    judges = [
+        Judge(name, name.removeprefix("council_").capitalize(), mandate, words)
+        for name, mandate in mandates.items()
+        if (words := [_word(v) for v in verdicts if v.get("judge") == name])
+    ]
+    asked = list(dict.fromkeys(reason for verdict in verdicts for reason in _asked(verdict)))
+    return Council(asked, waiting, judges) if judges or waiting else None
+
+
+def models_of(delta: Delta) -> str:
+    """Return the language models that wrote or judged a delta, empty for none."""
+    said = [str(_data(verdict).get("model") or "") for verdict in delta.verdicts]
+    return ", ".join(dict.fromkeys(name for name in [delta.model, *said] if name))
+
+
+def _asked(verdict: Mapping[str, Any]) -> Iterator[str]:
+    asked = _data(verdict).get("asked")
+    yield from (str(reason) for reason in asked) if isinstance(asked, list) else ()
+
+
+def _data(verdict: Mapping[str, Any]) -> Mapping[str, Any]:
+    data = verdict.get("data")
+    return data if isinstance(data, Mapping) else {}
+
+
+def _word(verdict: Mapping[str, Any]) -> Word:
+    data = _data(verdict)
+    mark = data.get("waived")
+    return Word(
+        judge=str(verdict.get("judge")),
+        outcome=str(verdict.get("outcome")),
+        reason=str(verdict.get("reason", "")),
+        said_by=str(data.get("model") or data.get("by") or ""),
+        waiving=_waiving(mark) if isinstance(mark, Mapping) else None,
+        may_be_waived=may_be_waived(verdict),
+    )
+
+
+def _waiving(mark: Mapping[str, Any]) -> Waiving:
+    until = parse_datetime(str(mark.get("until", "")))
+    return Waiving(name_of(str(mark.get("by", ""))), str(mark.get("reason", "")), until)

@@ -1,0 +1,1 @@
+"""The REST API's ground: tokens, JSON, problems, pages, idempotency keys, health."""

@@ -1,0 +1,93 @@
+"""Settings from the environment: typed, with secrets from files, failing in one clear line."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+T = TypeVar("T")
+
+
+def text(name: str, default: str = "") -> str:
+    """Return variable `name`; `NAME_FILE` names a file that holds it instead."""
+    path = os.environ.get(f"{name}_FILE")
+    if path and name in os.environ:
+        raise ImproperlyConfigured(f"{name} and {name}_FILE are both set; keep one")
+    if path:
+        try:
+            return Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ImproperlyConfigured(f"{name}_FILE={path} cannot be read: {error}") from error
+    return os.environ.get(name, default)
+
+
+def _parsed(name: str, default: T, parse: Callable[[str], T], wanted: str) -> T:
+    raw = text(name)
+    if raw == "":
+        return default
+    try:
+        return parse(raw)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}={raw!r} is not {wanted}") from error
+
+
+def integer(name: str, default: int, low: int = 0, high: int = 2**31 - 1) -> int:
+    """Return variable `name` as a whole number from `low` to `high`."""
+    value = _parsed(name, default, int, "a whole number")
+    if not low <= value <= high:
+        raise ImproperlyConfigured(f"{name}={value} is not from {low} to {high}")
+    return value
+
+
+def number(name: str, default: float, low: float = 0.0, high: float = 1e12) -> float:
+    """Return variable `name` as a finite number from `low` to `high`."""
+    value = _parsed(name, default, float, "a number")
+    if not low <= value <= high:
+        raise ImproperlyConfigured(f"{name}={value} is not from {low:g} to {high:g}")
+    return value
+
+
+def boolean(name: str, default: bool) -> bool:
+    """Return variable `name` as a truth value: true/false, yes/no, on/off, 1/0."""
+    words = {"1": True, "true": True, "yes": True, "on": True}
+    words |= {"0": False, "false": False, "no": False, "off": False}
+
+    def parse(raw: str) -> bool:
+        if raw.lower() not in words:
+            raise ValueError(raw)
+        return words[raw.lower()]
+
+    return _parsed(name, default, parse, "true or false")
+
+
+def names(name: str, default: tuple[str, ...] = ()) -> list[str]:
+    """Return variable `name` split at commas, without empty items."""
+    raw = text(name)
+    return [item.strip() for item in raw.split(",") if item.strip()] if raw else list(default)
+
+
+def database(name: str) -> dict[str, object] | None:
+    """Return Django's settings for the PostgreSQL URL in variable `name`, None if it is unset."""
+    url = text(name)
+    if not url:
+        return None
+    parts = urlsplit(url)
+    query = dict(parse_qsl(parts.query))
+    try:
+        port = parts.port
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} has a port that is not a number") from error
+    if parts.scheme not in ("postgres", "postgresql") or not parts.path.strip("/"):
+        raise ImproperlyConfigured(f"{name} is not of the form postgres://user:pass@host:port/name")
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": query.pop("host", unquote(parts.hostname or "")),
+        "PORT": str(port or ""),
+        "OPTIONS": dict(query),
+    }

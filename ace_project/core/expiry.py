@@ -1,0 +1,17 @@
+"""What is kept for a while only: answers under idempotency keys."""
+
+from datetime import timedelta
+
+from django.db.models.functions import Now
+
+from ace_project.core.models import IdempotencyKey
+from ace_project.core.work.loop import every_tick
+
+# A client that retries does so within minutes; the answers hold agents' content.
+ANSWER_LIFETIME = timedelta(hours=24)
+
+
+@every_tick
+def drop_old_answers() -> None:
+    """Delete answers older than a day; by an index, so a tick with nothing to do costs nothing."""
+    IdempotencyKey.objects.filter(created_at__lt=Now() - ANSWER_LIFETIME).delete()

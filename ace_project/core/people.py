@@ -1,0 +1,93 @@
+"""Operators: viewer < reviewer < operator < admin, as Django groups of those names."""
+
+from collections.abc import Callable
+from enum import IntEnum
+from functools import wraps
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponseBase
+
+from ace_project.core.errors import NotFound
+
+
+class Role(IntEnum):
+    NOBODY = 0
+    VIEWER = 1
+    REVIEWER = 2
+    OPERATOR = 3
+    ADMIN = 4
+
+
+GROUPS = {role.name.lower(): role for role in Role if role is not Role.NOBODY}
+
+
+def role_of(user: Any) -> Role:
+    """Return the highest role that `user` holds; asked of the database once per user object."""
+    if isinstance(user, AnonymousUser) or not user.is_active:
+        return Role.NOBODY
+    if user.is_superuser:
+        return Role.ADMIN
+    known: Role | None = getattr(user, "_ace_role", None)
+    if known is None:
+        held = user.groups.filter(name__in=GROUPS).values_list("name", flat=True)
+        known = max((GROUPS[name] for name in held), default=Role.NOBODY)
+        user._ace_role = known
+    return known
+
+
+def needs(
+    role: Role,
+) -> Callable[[Callable[..., HttpResponseBase]], Callable[..., HttpResponseBase]]:
+    """Let only signed-in people of at least `role` reach a page: others sign in, or get a 403."""
+
+    def decorate(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+        @login_required
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if role_of(request.user) < role:
+                raise PermissionDenied(f"this needs the role {role.name.lower()}")
+            return view(request, *args, **kwargs)
+
+        return guarded
+
+    return decorate
+
+
+def other_active_reviewers(user_id: int | None) -> bool:
+    """Return whether someone else could approve: an active reviewer or above."""
+    able = [name for name, role in GROUPS.items() if role >= Role.REVIEWER]
+    people = get_user_model()._default_manager.filter(is_active=True)
+    reviewers = people.filter(Q(is_superuser=True) | Q(groups__name__in=able))
+    others = reviewers if user_id is None else reviewers.exclude(pk=user_id)
+    return others.exists()
+
+
+def first_operator() -> Any:
+    """Return the first admin that was made; of a new installation, `operator` without a password.
+
+    Whoever can run a command here can do anything anyway.
+    """
+    people = get_user_model()._default_manager
+    first = people.filter(is_active=True, is_superuser=True).order_by("pk").first()
+    return first or people.create_superuser("operator")
+
+
+def operator_named(name: str | None) -> Any:
+    """Return the active person of that username, or the first made who may operate.
+
+    Raises NotFound when there is nobody of that name.
+    """
+    people = get_user_model()._default_manager.filter(is_active=True).order_by("pk")
+    if name is not None:
+        found = people.filter(username=name).first()
+        if found is None:
+            raise NotFound(f"there is no active operator {name!r}")
+        return found
+    able = [group for group, role in GROUPS.items() if role >= Role.OPERATOR]
+    found = people.filter(Q(is_superuser=True) | Q(groups__name__in=able)).first()
+    return found or first_operator()

@@ -1,0 +1,209 @@
+"""Settings that every environment shares; values come from the environment (docs/settings.md)."""
+
+from pathlib import Path
+
+from ace_project.core import env
+
+BASE_DIR = Path(__file__).resolve().parent.parent.parent
+VAR_DIR = Path(env.text("ACE_VAR_DIR", str(BASE_DIR / "var")))
+
+DEBUG = False
+SECRET_KEY = env.text("SECRET_KEY")
+ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", ("127.0.0.1", "localhost", "[::1]"))
+CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS")
+
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "ace_project.core",
+    "playbooks",
+    "evolution",
+    "training",
+    "ace_project.console",
+]
+
+MIDDLEWARE = [
+    "ace_project.core.api.boundary.ApiBoundaryMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "ace_project.urls"
+WSGI_APPLICATION = "ace_project.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "ace_project.console.context.console",
+            ]
+        },
+    }
+]
+
+DATABASES: dict[str, dict[str, object]] = {
+    "default": env.database("DATABASE_URL")
+    or {"ENGINE": "ace_project.core.embedded_backend", "NAME": "ace"}
+}
+DATABASES["default"].setdefault("CONN_MAX_AGE", None)
+
+REDIS_URL = env.text("REDIS_URL")
+CACHES: dict[str, dict[str, object]] = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 2000},
+    }
+}
+if REDIS_URL:
+    CACHES["shared"] = {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": env.text("ACE_REDIS_PREFIX", "ace"),
+        "OPTIONS": {"SOCKET_CONNECT_TIMEOUT": 0.25, "SOCKET_TIMEOUT": 0.25},
+    }
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = False
+
+STATIC_URL = "static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = True
+
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "console:overview"
+LOGOUT_REDIRECT_URL = "login"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+# How long a one-time sign-in link lives, in seconds.
+PASSWORD_RESET_TIMEOUT = 3600
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+CONTENT_SECURITY_POLICY = {
+    "EXCLUDE_URL_PREFIXES": ["/admin/", "/api/docs/"],
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "object-src": ["'none'"],
+        "base-uri": ["'self'"],
+        "frame-ancestors": ["'none'"],
+        "form-action": ["'self'"],
+    },
+}
+
+# A body over this is refused before it is parsed; the batch of traces is the largest legal one.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["ace_project.core.api.auth.TokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["ace_project.core.api.auth.HoldsScope"],
+    "DEFAULT_RENDERER_CLASSES": ["ace_project.core.api.render.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["ace_project.core.api.render.StrictJSONParser"],
+    "EXCEPTION_HANDLER": "ace_project.core.api.problems.exception_handler",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "UNAUTHENTICATED_USER": None,
+    "URL_FORMAT_OVERRIDE": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "ACE",
+    "DESCRIPTION": "The control plane for agents that learn.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "PREPROCESSING_HOOKS": ["ace_project.core.api.schema.only_api_v1"],
+    "POSTPROCESSING_HOOKS": ["ace_project.core.api.schema.tell_problems"],
+    "COMPONENT_SPLIT_REQUEST": True,
+    # Our PATCH of a playbook is a proposal with fields that it needs, not a partial document.
+    "COMPONENT_SPLIT_PATCH": False,
+}
+
+UNFOLD = {"SITE_TITLE": "ACE data", "SITE_HEADER": "ACE data", "SITE_URL": "/"}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": env.text("LOG_LEVEL", "WARNING")},
+}
+
+# Names and defaults of the ACE_* settings are the contract of shared/spec/contracts.md section 5.
+ACE_CONFIDENCE_THRESHOLD = env.number("ACE_CONFIDENCE_THRESHOLD", 0.7, 0.0, 1.0)
+ACE_MAX_DELTAS_PER_EVOLUTION = env.integer("ACE_MAX_DELTAS_PER_EVOLUTION", 5, 1, 100)
+# Above it, bullets are offered for removal; by estimate (playbooks.tokens). 0: no limit.
+ACE_PLAYBOOK_MAX_TOKENS = env.integer("ACE_PLAYBOOK_MAX_TOKENS", 50_000, 0)
+ACE_WORKER_QUEUE_SIZE = env.integer("ACE_WORKER_QUEUE_SIZE", 1000, 1)
+ACE_EVOLUTION_INTERVAL = env.integer("ACE_EVOLUTION_INTERVAL", 100, 1)
+ACE_MIN_TRACES_FOR_EVOLUTION = env.integer("ACE_MIN_TRACES_FOR_EVOLUTION", 10, 1)
+ACE_ENABLE_CACHE = env.boolean("ACE_ENABLE_CACHE", True)
+ACE_CACHE_TTL_SECONDS = env.integer("ACE_CACHE_TTL_SECONDS", 300, 1)
+ACE_WORKER_THREADS = env.integer("ACE_WORKER_THREADS", 2, 1, 64)
+ACE_LEASE_SECONDS = env.number("ACE_LEASE_SECONDS", 30.0, 1.0, 3600.0)
+ACE_EVOLUTION_MAX_TRACES = env.integer("ACE_EVOLUTION_MAX_TRACES", 4000, 10, 20_000)
+ACE_WORKER_BATCH_SIZE = env.integer("ACE_WORKER_BATCH_SIZE", 10, 1, 1000)
+ACE_WORKER_BATCH_TIMEOUT = env.number("ACE_WORKER_BATCH_TIMEOUT", 5.0, 0.0, 3600.0)
+ACE_WORKER_DRAIN_SECONDS = env.number("ACE_WORKER_DRAIN_SECONDS", 20.0, 0.0, 3600.0)
+
+# The language model: none without an address or a key.
+ACE_LLM_BASE_URL = env.text("ACE_LLM_BASE_URL")
+ACE_LLM_API_KEY = env.text("ACE_LLM_API_KEY")
+PORTKEY_API_KEY = env.text("PORTKEY_API_KEY")
+ACE_PORTKEY_VIRTUAL_KEY = env.text("ACE_PORTKEY_VIRTUAL_KEY")
+ACE_PORTKEY_CONFIG = env.text("ACE_PORTKEY_CONFIG")
+ACE_PORTKEY_PROVIDER = env.text("ACE_PORTKEY_PROVIDER")
+ACE_LLM_MODEL = env.text("ACE_LLM_MODEL", "gpt-4o-mini")
+ACE_LLM_FALLBACK_MODELS = env.names("ACE_LLM_FALLBACK_MODELS")
+ACE_LLM_TIMEOUT_SECONDS = env.number("ACE_LLM_TIMEOUT_SECONDS", 60.0, 0.1, 3600.0)
+ACE_LLM_MAX_CONCURRENT = env.integer("ACE_LLM_MAX_CONCURRENT", 4, 1, 1000)
+ACE_LLM_CALLS_PER_MINUTE = env.integer("ACE_LLM_CALLS_PER_MINUTE", 60, 1)
+ACE_LLM_TOKENS_PER_MINUTE = env.integer("ACE_LLM_TOKENS_PER_MINUTE", 1_000_000, 1000)
+ACE_MAX_TOKENS_PER_REQUEST = env.integer("ACE_MAX_TOKENS_PER_REQUEST", 4096, 16, 1_000_000)
+ACE_CB_FAILURE_THRESHOLD = env.integer("ACE_CB_FAILURE_THRESHOLD", 5, 1)
+ACE_CB_RECOVERY_TIMEOUT = env.number("ACE_CB_RECOVERY_TIMEOUT", 60.0, 0.1)
+
+# Money, in US dollars; a model without a price counts at ACE_COST_PER_1M_TOKENS.
+ACE_MONTHLY_BUDGET_USD = env.number("ACE_MONTHLY_BUDGET_USD", 100.0, 0.0)
+ACE_RUN_BUDGET_USD = env.number("ACE_RUN_BUDGET_USD", 1.0, 0.0)
+ACE_COST_PER_1M_TOKENS = env.number("ACE_COST_PER_1M_TOKENS", 0.15, 0.0)
+# A JSON file of prices that go before the ones known.
+ACE_LLM_PRICES_FILE = env.text("ACE_LLM_PRICES_FILE")

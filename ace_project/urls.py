@@ -1,0 +1,36 @@
+"""Every address of the product."""
+
+from django.conf import settings
+from django.contrib import admin
+from django.contrib.auth import views as auth
+from django.urls import URLPattern, URLResolver, include, path, re_path
+from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from ace_project.console.sign_in import sign_in_once
+from ace_project.core.api import health
+from ace_project.core.api.views import nothing_here
+
+# The same routes stand under two prefixes; the second is the integration contract's own.
+api: list[URLPattern | URLResolver] = [
+    path("", include("playbooks.api.urls")),
+    path("", include("evolution.api.urls")),
+    re_path("", nothing_here),
+]
+
+urlpatterns = [
+    path("api/v1/", include(api)),
+    path("internal/context/", include(api)),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="api-docs"),
+    re_path(r"^api/", nothing_here),
+    path("healthz", health.healthz),
+    path("readyz", health.readyz),
+    path("metrics", health.metrics),
+    path("favicon.ico", RedirectView.as_view(url=f"/{settings.STATIC_URL.strip('/')}/favicon.svg")),
+    path("admin/", admin.site.urls),
+    path("sign-in/", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("sign-in/once/<int:pk>/<str:token>/", sign_in_once, name="sign-in-once"),
+    path("sign-out/", auth.LogoutView.as_view(), name="logout"),
+    path("", include("ace_project.console.urls")),
+]

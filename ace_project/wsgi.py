@@ -1,0 +1,15 @@
+"""What granian serves."""
+
+import os
+import sys
+
+from django.conf import settings
+from django.core.wsgi import get_wsgi_application
+
+from ace_project.core import metric_files
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ace_project.settings.dev")
+if "prometheus_client" not in sys.modules:
+    # With `--workers 2` a scrape reaches one process and must show what both have counted.
+    metric_files.share(settings.VAR_DIR / "metrics")
+application = get_wsgi_application()

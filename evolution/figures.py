@@ -1,0 +1,81 @@
+"""Aggregates of traces that the console's pages show: success by hour, by agent, by version."""
+
+from collections.abc import Collection, Iterable
+from datetime import datetime, timedelta
+
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models.functions import TruncHour
+
+from ace_project.core.work.leases import JobStatus
+from evolution.intervals import Share
+from evolution.models import EvolutionRun, ExecutionTrace
+from playbooks.models import Agent
+
+_SUCCEEDED = Count("pk", filter=Q(success=True))
+
+
+def success_between(start: datetime, end: datetime) -> dict[int, Share]:
+    """Return each agent's (by primary key) success over traces captured in [start, end)."""
+    rows = _captured(start, end)
+    found = rows.values("agent_id").annotate(wins=_SUCCEEDED, runs=Count("pk"))
+    return {row["agent_id"]: Share(row["wins"], row["runs"]) for row in found}
+
+
+def _captured(start: datetime, end: datetime) -> QuerySet[ExecutionTrace]:
+    # Both outcomes are named so that the index over (success, captured_at) serves the range.
+    return ExecutionTrace.objects.filter(
+        success__in=(True, False), captured_at__gte=start, captured_at__lt=end
+    )
+
+
+def success_by_hour(start: datetime, hours: int) -> list[Share]:
+    """Return the success of real (not simulated) agents in each hour from `start` on."""
+    rows = _captured(start, start + timedelta(hours=hours)).filter(agent__simulated=False)
+    found = (
+        rows.annotate(hour=TruncHour("captured_at"))
+        .values("hour")
+        .annotate(wins=_SUCCEEDED, runs=Count("pk"))
+    )
+    series = [Share() for _ in range(hours)]
+    for row in found:
+        place = int((row["hour"] - start).total_seconds() // 3600)
+        series[max(0, place)] += Share(row["wins"], row["runs"])
+    return series
+
+
+def success_by_version(agent: Agent, since: datetime | None = None) -> dict[int, Share]:
+    """Return the success of an agent's traces under each playbook version they name."""
+    rows = ExecutionTrace.objects.filter(agent=agent, playbook_version__isnull=False)
+    if since is not None:
+        rows = rows.filter(captured_at__gte=since)
+    found = rows.values("playbook_version").annotate(wins=_SUCCEEDED, runs=Count("pk"))
+    return {int(row["playbook_version"] or 0): Share(row["wins"], row["runs"]) for row in found}
+
+
+def success_of_versions(
+    pairs: Iterable[tuple[int, int]], since: datetime
+) -> dict[tuple[int, int], Share]:
+    """Return the success since then under (agent's primary key, version) pairs, in one query."""
+    wanted = Q(pk__in=[])
+    for agent_pk, version in pairs:
+        wanted |= Q(agent_id=agent_pk, playbook_version=version)
+    rows = ExecutionTrace.objects.filter(wanted, captured_at__gte=since)
+    found = rows.values("agent_id", "playbook_version").annotate(wins=_SUCCEEDED, runs=Count("pk"))
+    return {
+        (row["agent_id"], int(row["playbook_version"] or 0)): Share(row["wins"], row["runs"])
+        for row in found
+    }
+
+
+def traces_named(agent: Agent, trace_ids: Collection[str]) -> dict[str, ExecutionTrace]:
+    """Return the agent's traces of these ids, without their steps."""
+    rows = ExecutionTrace.objects.filter(agent=agent, trace_id__in=trace_ids)
+    return {row.trace_id: row for row in rows.defer("steps", "bullets")}
+
+
+def failed_runs(since: datetime, *, at_most: int) -> list[EvolutionRun]:
+    """Return the newest runs that failed since then, without a later run of their agent."""
+    later = EvolutionRun.objects.filter(agent=OuterRef("agent"), pk__gt=OuterRef("pk"))
+    rows = EvolutionRun.objects.filter(status=JobStatus.FAILED, created_at__gte=since)
+    rows = rows.filter(~Exists(later)).select_related("agent")
+    return list(rows.defer("stages", "report", "script").order_by("-id")[:at_most])

@@ -1,0 +1,1 @@
+"""REST for agents, playbooks, versions and deltas."""

@@ -1,0 +1,47 @@
+"""What may happen to agents, playbooks and deltas; every verb is keyword-only and atomic."""
+
+from playbooks.services.agents import (
+    create_agent,
+    delete_agent,
+    get_or_create_agent,
+    set_mode,
+    set_override,
+    set_private_names,
+    update_agent,
+)
+from playbooks.services.deltas import Outcome, add_verdicts, propose_delta, renew_delta
+from playbooks.services.reviews import (
+    approve_delta,
+    edit_and_approve,
+    rebase_and_approve,
+    reject_delta,
+    request_changes,
+    undo_decision,
+)
+from playbooks.services.versions import import_playbook, roll_back_to
+from playbooks.services.waivers import end_expired_waivers, end_waiver, waive_verdict
+
+__all__ = [
+    "Outcome",
+    "add_verdicts",
+    "approve_delta",
+    "create_agent",
+    "delete_agent",
+    "edit_and_approve",
+    "end_expired_waivers",
+    "end_waiver",
+    "get_or_create_agent",
+    "import_playbook",
+    "propose_delta",
+    "rebase_and_approve",
+    "reject_delta",
+    "renew_delta",
+    "request_changes",
+    "roll_back_to",
+    "set_mode",
+    "set_override",
+    "set_private_names",
+    "undo_decision",
+    "update_agent",
+    "waive_verdict",
+]

@@ -1,0 +1,308 @@
+"""The overview: the heading is the answer, figures are measured or named as not."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from ace_project.core.models import WorkerBeat
+from evolution import budgets, ledger
+from evolution import services as evolution
+from evolution.ledger import Usage
+from evolution.llm import breaker
+from evolution.models import EvolutionRun, ExecutionTrace, LlmCall
+from playbooks import services
+from playbooks.actors import AUTOMATIC, person
+from playbooks.models import Agent, Delta
+
+pytestmark = pytest.mark.django_db
+
+
+def _traces(
+    agent: Agent, successes: int, runs: int, hours_ago: float = 1.0, version: int | None = None
+) -> None:
+    at = timezone.now() - timedelta(hours=hours_ago)
+    first = ExecutionTrace.objects.count()
+    ExecutionTrace.objects.bulk_create(
+        ExecutionTrace(
+            agent=agent, trace_id=str(first + n), success=n < successes, captured_at=at,
+            playbook_version=version,
+        )
+        for n in range(runs)
+    )  # fmt: skip
+
+
+def _page(client: Client) -> str:
+    return client.get("/").content.decode()
+
+
+def _run(agent: Agent, status: str, **fields: Any) -> EvolutionRun:
+    return EvolutionRun.objects.create(
+        agent=agent, trigger="api", requested_by="test", status=status, **fields
+    )
+
+
+# ---- who ----
+def test_a_stranger_is_sent_to_sign_in(client: Client) -> None:
+    assert client.get("/").headers["Location"] == "/sign-in/?next=/"
+
+
+def test_someone_without_a_role_sees_nothing(django_user_model: Any, client: Client) -> None:
+    client.force_login(django_user_model.objects.create_user("nobody"))
+    assert client.get("/").status_code == 403
+
+
+@pytest.mark.parametrize("method", ["post", "put", "delete"])
+def test_it_is_only_read(signed_in: Callable[..., Client], method: str) -> None:
+    assert getattr(signed_in("admin"), method)("/").status_code == 405
+
+
+# ---- the answer ----
+def test_without_any_agent_three_steps_stand_there(signed_in: Callable[..., Client]) -> None:
+    page = _page(signed_in("operator"))
+    assert "Create an agent" in page
+    assert "Success, last 24 h" not in page
+
+
+def test_with_nothing_to_do_one_may_leave(signed_in: Callable[..., Client], agent: Agent) -> None:
+    page = _page(signed_in("viewer"))
+    assert "<h1>Nothing needs you</h1>" in page
+    assert "Needs attention" not in page
+
+
+def test_the_heading_counts_what_is_red_and_what_waits(
+    signed_in: Callable[..., Client], agent: Agent, propose: Callable[..., Delta]
+) -> None:
+    for text in ("One lesson.", "Other advice.", "Something else entirely."):
+        propose(text)
+    _run(agent, "queued")
+    page = _page(signed_in("viewer"))
+    assert "<h1>One thing is red, three deltas are waiting</h1>" in page
+    assert "Nobody works, 1 job waits" in page
+
+
+def test_a_viewer_gets_no_button_that_decides(
+    signed_in: Callable[..., Client], propose: Callable[..., Delta]
+) -> None:
+    delta = propose()
+    button = f'action="/review/{delta.pk}/"'
+    assert button not in _page(signed_in("viewer"))
+    assert button in _page(signed_in("reviewer"))
+
+
+# ---- figures ----
+def test_success_counts_real_agents_alone_and_carries_its_interval(
+    signed_in: Callable[..., Client], agent: Agent
+) -> None:
+    demo = services.create_agent(agent_id="demo", author=AUTOMATIC, simulated=True)
+    _traces(agent, 60, 80)
+    _traces(agent, 50, 80, hours_ago=30)
+    _traces(demo, 0, 50)
+    page = _page(signed_in("viewer"))
+    assert "75.0\u202f% <small>60 of 80</small>" in page
+    assert "+12.5 points" in page
+    assert "not yet a difference" in page
+    assert "not counted in the figures above" in page
+
+
+def test_a_day_without_traces_is_no_figure(signed_in: Callable[..., Client], agent: Agent) -> None:
+    _traces(agent, 1, 2, hours_ago=30)
+    page = _page(signed_in("viewer"))
+    assert "No real agent sent one in 24 h." in page
+    assert "0.0\u202f%" not in page
+
+
+def test_without_a_model_spend_is_no_dollar_amount(
+    signed_in: Callable[..., Client], agent: Agent
+) -> None:
+    page = _page(signed_in("viewer"))
+    assert "No model calls" in page
+    assert "$0" not in page
+
+
+def _spend(usd: str, agent: Agent, *, priced: bool = True) -> LlmCall:
+    charged = Decimal(usd)
+    call = ledger.reserve(
+        run=None, agent=agent, purpose="generate", endpoint="http://llm", model="m",
+        usd=charged, tokens=10, seconds=60.0,
+    )  # fmt: skip
+    cost = charged if priced else None
+    ledger.settle(call=call, usage=Usage(9, 0, 1), cost=cost, charged=charged, seconds=1.0)
+    return call
+
+
+def test_what_models_cost_this_month_stands_against_the_limit(
+    signed_in: Callable[..., Client], agent: Agent, settings: Any
+) -> None:
+    settings.ACE_MONTHLY_BUDGET_USD = 100.0
+    _spend("3.20", agent)
+    _spend("0.04", agent, priced=False)
+    tile = _page(signed_in("viewer")).split("Model spend in")[1].split("</section>")[0]
+    assert "$3.24 <small>of $100.00</small>" in tile
+    assert "1 call</strong>" in tile
+    assert "unpriced" in tile
+    assert "Too early for a forecast." in tile
+
+
+def test_a_configured_model_that_was_not_called_yet_says_so(
+    signed_in: Callable[..., Client], agent: Agent, settings: Any
+) -> None:
+    settings.ACE_LLM_BASE_URL = "http://llm"
+    page = _page(signed_in("viewer"))
+    assert 'href="/budget/">$100 may be spent</a>' in page
+    assert "No language model is configured" not in page
+
+
+def test_a_worker_counts_while_it_beats(signed_in: Callable[..., Client], agent: Agent) -> None:
+    client = signed_in("viewer")
+    beat = WorkerBeat.objects.create(name="w1")
+    assert client.get("/").context["state"].workers == 1
+    WorkerBeat.objects.filter(pk=beat.pk).update(beat_at=timezone.now() - timedelta(seconds=30))
+    state = client.get("/").context["state"]
+    assert (state.workers, state.is_stuck) == (0, False)
+
+
+# ---- what needs attention ----
+def test_a_budget_that_passed_a_threshold_needs_a_look_until_its_limit_is_raised(
+    signed_in: Callable[..., Client], agent: Agent, settings: Any
+) -> None:
+    settings.ACE_MONTHLY_BUDGET_USD = 10.0
+    _spend("7.6", agent)
+    client = signed_in("operator")
+    page = _page(client)
+    assert "airline has passed 75 % of the budget" in page
+    assert page.count("passed 75 % of the budget") == 2
+    assert f"/budget/?raise=agent:{agent.pk}" in page
+    _spend("2.4", agent)
+    page = _page(client)
+    assert "<h1>Two things are red</h1>" in page
+    assert "airline has used up the budget" in page
+    assert "passed" not in page.split("Needs attention")[1]
+    for scope in ("global", f"agent:{agent.pk}"):
+        evolution.raise_limit(
+            scope=scope, period=budgets.period_of(timezone.now()), usd=Decimal(90),
+            by=person("ann"), reason="more",
+        )  # fmt: skip
+    assert "the budget" not in _page(client)
+
+
+def test_an_open_breaker_and_lost_calls_need_a_look(
+    signed_in: Callable[..., Client], agent: Agent, settings: Any
+) -> None:
+    settings.ACE_CB_FAILURE_THRESHOLD = 1
+    permit = breaker.permit("http://llm", "<i>m</i>")
+    assert permit
+    breaker.failed(permit, "503")
+    call = ledger.reserve(
+        run=None, agent=agent, purpose="generate", endpoint="e", model="m", usd=Decimal("0.5"),
+        tokens=1, seconds=60.0,
+    )  # fmt: skip
+    LlmCall.objects.filter(pk=call.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
+    ledger.sweep()
+    page = _page(signed_in("viewer"))
+    assert "&lt;i&gt;m&lt;/i&gt; is not asked: 1 failures in a row" not in page
+    assert "&lt;i&gt;m&lt;/i&gt; is not asked: 1 failure in a row" in page
+    assert "1 call was settled at the worst case in 24 h" in page
+    assert "$0.50." in page
+
+
+def test_a_run_that_met_a_limit_says_what_to_do(
+    signed_in: Callable[..., Client], agent: Agent
+) -> None:
+    error = f"the budget of agent:{agent.pk} 2026-11 is $1; $1 is spent"
+    _run(agent, "failed", reason="budget_exceeded", error=error)
+    page = _page(signed_in("viewer"))
+    assert "of airline ended: its budget is used up" in page
+    assert "Its traces stay pending" in page
+    assert f"/budget/?raise=agent:{agent.pk}" in page
+
+
+def test_a_version_that_measures_worse_is_red_with_the_way_back(
+    signed_in: Callable[..., Client], agent: Agent, propose: Callable[..., Delta]
+) -> None:
+    services.approve_delta(delta=propose(), by=person("ann"))
+    _traces(agent, 90, 100, version=1)
+    _traces(agent, 50, 100, version=2)
+    page = _page(signed_in("operator"))
+    assert "v2 of airline does worse than v1" in page
+    assert "\u221240.0 points" in page
+    assert 'href="/playbooks/airline/rollback/?to=1"' in page
+
+
+@pytest.mark.parametrize(("wins", "runs"), [(85, 100), (0, 15)])
+def test_a_difference_that_may_be_chance_is_not_red(
+    signed_in: Callable[..., Client],
+    agent: Agent,
+    propose: Callable[..., Delta],
+    wins: int,
+    runs: int,
+) -> None:
+    services.approve_delta(delta=propose(), by=person("ann"))
+    _traces(agent, 90, 100, version=1)
+    _traces(agent, wins, runs, version=2)
+    assert "does worse" not in _page(signed_in("viewer"))
+
+
+def test_a_failed_run_is_named_until_a_later_one_ends_well(
+    signed_in: Callable[..., Client], agent: Agent
+) -> None:
+    client = signed_in("viewer")
+    run = _run(agent, "failed", error="ValueError: <b>bad</b>")
+    page = _page(client)
+    assert f"Run {run.pk} of airline failed" in page
+    assert "ValueError: &lt;b&gt;bad&lt;/b&gt;" in page
+    _run(agent, "completed")
+    assert "airline failed" not in _page(client)
+
+
+def test_a_stored_conflict_offers_both_sides(
+    signed_in: Callable[..., Client], propose: Callable[..., Delta]
+) -> None:
+    operations = [{"op": "set", "path": "/tone", "value": "formal"}]
+    services.approve_delta(delta=propose(operations=operations), by=person("ann"))
+    late = propose(operations=[{"op": "set", "path": "/tone", "value": "warm"}], base_version=1)
+    assert late.status == "conflict"
+    page = _page(signed_in("reviewer"))
+    assert f"Delta {late.pk} conflicts with airline v2" in page
+    assert "0 of 1 operations still hold." in page
+    assert "See both sides" in page
+
+
+def test_past_three_the_ready_deltas_are_one_line(
+    signed_in: Callable[..., Client], propose: Callable[..., Delta]
+) -> None:
+    for number in range(5):
+        propose(f"Lesson {number} of many.")
+    assert "2 more deltas are ready" in _page(signed_in("reviewer"))
+
+
+def test_todays_decisions_say_who_and_what_came_of_them(
+    signed_in: Callable[..., Client], propose: Callable[..., Delta]
+) -> None:
+    services.approve_delta(delta=propose("Quote <i>it</i>."), by=person("ann"))
+    rejected = propose("Other advice.")
+    services.reject_delta(delta=rejected, by=person("bob"), reason="too <u>vague</u>")
+    page = _page(signed_in("viewer"))
+    for text in ("Quote &lt;i&gt;it&lt;/i&gt;.", "too &lt;u&gt;vague&lt;/u&gt;", "ann", "bob"):
+        assert text in page
+
+
+def test_the_page_costs_a_fixed_number_of_queries(
+    signed_in: Callable[..., Client],
+    propose: Callable[..., Delta],
+    django_assert_max_num_queries: Any,
+) -> None:
+    client = signed_in("viewer")
+    for number in range(12):
+        other = services.create_agent(agent_id=f"agent-{number}", author=AUTOMATIC)
+        services.approve_delta(delta=propose(agent=other), by=person("ann"))
+        propose("Other advice.", agent=other)
+        _traces(other, 3, 5)
+        _run(other, "failed")
+    # 3 of money, 3 of what it needs a person for.
+    with django_assert_max_num_queries(31):
+        client.get("/")

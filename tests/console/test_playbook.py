@@ -1,0 +1,395 @@
+"""The pages of what agents know: lists, blame, change by hand, files in and out."""
+
+import json
+import re
+from collections.abc import Callable
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from evolution.models import ExecutionTrace
+from playbooks import services
+from playbooks.actors import person
+from playbooks.models import Agent, Bullet, Delta, DeltaStatus, PlaybookVersion, Source
+
+LIST = "/playbooks/"
+PAGE = "/playbooks/airline/"
+PROPOSE = "/playbooks/airline/propose/"
+TRANSFER = "/playbooks/airline/transfer/"
+BOB = person("bob")
+
+
+def live(agent: Agent) -> PlaybookVersion:
+    return PlaybookVersion.objects.filter(playbook__agent=agent).order_by("-number").first()
+
+
+def bullet(text: str) -> Bullet:
+    return Bullet.objects.get(text=text)
+
+
+# ---- who ----
+@pytest.mark.parametrize("url", [LIST, PAGE, PROPOSE, TRANSFER, "/playbooks/airline/export/"])
+def test_a_stranger_is_sent_to_sign_in(client: Client, agent: Agent, url: str) -> None:
+    answer = client.get(url)
+    assert (answer.status_code, answer.headers["Location"][:9]) == (302, "/sign-in/")
+
+
+def test_a_viewer_reads_but_may_not_propose_or_import(
+    signed_in: Callable[..., Client], agent: Agent
+) -> None:
+    viewer = signed_in("viewer")
+    for url in (LIST, PAGE, TRANSFER, "/playbooks/airline/export/"):
+        assert viewer.get(url).status_code == 200
+    assert viewer.get(PROPOSE).status_code == 403
+    assert viewer.post(TRANSFER).status_code == 403
+    assert "Propose" not in viewer.get(PAGE).content.decode()
+
+
+@pytest.mark.parametrize("url", [LIST, PAGE, PROPOSE, TRANSFER, "/playbooks/airline/export/"])
+def test_other_methods_are_refused(
+    signed_in: Callable[..., Client], agent: Agent, url: str
+) -> None:
+    assert signed_in("operator").delete(url).status_code == 405
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "/playbooks/nobody/",
+        "/playbooks/nobody/export/",
+        "/playbooks/nobody/propose/",
+        "/playbooks/airline/?version=99",
+        "/playbooks/airline/?version=99999999999999999",
+    ],
+)
+def test_what_is_not_there_is_a_404(
+    signed_in: Callable[..., Client], agent: Agent, url: str
+) -> None:
+    assert signed_in("operator").get(url).status_code == 404
+
+
+# ---- the list ----
+def test_the_list_says_the_version_the_last_change_and_the_success(
+    signed_in: Callable[..., Client], agent: Agent, propose: Callable[..., Delta]
+) -> None:
+    services.approve_delta(delta=propose("Quote the fare."), by=BOB)
+    for number in range(4):
+        ExecutionTrace.objects.create(
+            agent=agent,
+            trace_id=f"t{number}",
+            success=number > 0,
+            playbook_version=2,
+            captured_at=timezone.now(),
+        )
+    page = signed_in("viewer").get(LIST).content.decode()
+    assert "v2" in page
+    assert "Quote the fare." in page
+    assert "75.0" in page
+    assert "n 4" in page
+
+
+def test_the_list_asks_the_same_queries_for_one_and_for_many(
+    signed_in: Callable[..., Client], agent: Agent
+) -> None:
+    viewer = signed_in("viewer")
+    viewer.get(LIST)
+    with CaptureQueriesContext(connection) as one:
+        viewer.get(LIST)
+    for number in range(5):
+        services.create_agent(agent_id=f"bot-{number}", author=BOB)
+    with CaptureQueriesContext(connection) as many:
+        viewer.get(LIST)
+    assert len(one) == len(many) <= 12
+
+
+def test_the_list_is_filtered_by_the_address(
+    signed_in: Callable[..., Client], agent: Agent
+) -> None:
+    services.create_agent(agent_id="other", author=BOB)
+    page = signed_in("viewer").get(LIST, {"q": "air\x00"}).content.decode()
+    assert "airline" in page
+    assert "other" not in page
+
+
+def test_an_agent_id_with_dots_has_a_page(signed_in: Callable[..., Client], db: None) -> None:
+    services.create_agent(agent_id="a.b_c-1.0", author=BOB)
+    assert signed_in("viewer").get("/playbooks/a.b_c-1.0/").status_code == 200
+
+
+# ---- one playbook ----
+def test_a_bullet_says_who_brought_it_in_and_what_waits_on_it(
+    signed_in: Callable[..., Client], agent: Agent, propose: Callable[..., Delta]
+) -> None:
+    evidence = {"lift": 0.31, "interval": [0.2, 0.4]}
+    services.approve_delta(delta=propose("Quote the fare.", evidence=evidence), by=BOB)
+    name = bullet("Quote the fare.").bullet_id
+    waiting = propose(operations=[{"op": "remove", "bullet_id": name}])
+    page = signed_in("viewer").get(PAGE).content.decode()
+    assert "new in v2" in page
+    assert f"delta {waiting.pk}" in page
+    assert "+31.0" in page
+    assert "predicted; not measured yet" in page
+    assert "bob" in page
+
+
+def test_a_reworded_bullet_shows_what_it_said_before(
+    signed_in: Callable[..., Client], agent: Agent, propose: Callable[..., Delta]
+) -> None:
+    name = bullet("Open with a summary.").bullet_id
+    change = {"op": "update", "bullet_id": name, "text": "Close with a summary."}
+    services.approve_delta(delta=propose(operations=[change]), by=BOB)
+    page = signed_in("viewer").get(PAGE).content.decode()
+    assert "Before: Open with a summary." in page
+
+
+@pytest.mark.parametrize(
+    ("used", "words"), [(31, "31 of 50 uses, too few to say"), (60, "helped 40, harmed 5 times")]
+)
+def test_measured_uses_are_told_and_too_few_are_a_sentence(
+    signed_in: Callable[..., Client], agent: Agent, used: int, words: str
+) -> None:
+    Bullet.objects.update(used=used, helped=40, harmed=5)
+    assert words in signed_in("viewer").get(PAGE).content.decode()
+
+
+def test_uses_are_counted_from_the_newest_traces_where_no_counter_is_kept(
+    signed_in: Callable[..., Client], agent: Agent
+) -> None:
+    name = bullet("Open with a summary.").bullet_id
+    fields = {"agent": agent, "bullets": [name], "captured_at": timezone.now()}
+    ExecutionTrace.objects.bulk_create(
+        ExecutionTrace(trace_id=f"t-{n}", success=n % 2 == 0, **fields) for n in range(60)
+    )
+    page = signed_in("viewer").get(PAGE).content.decode()
+    assert "with it 38 to 62\u202f% succeed" in page
+    assert ">60<" in page
+
+
+def test_a_bullets_measured_effect_is_shown_with_its_interval_and_plain_counts(
+    signed_in: Callable[..., Client], agent: Agent
+) -> None:
+    name = bullet("Open with a summary.").bullet_id
+    other = "strategies-0000000000000000"
+    Bullet.objects.filter(bullet_id=name).update(used=80, helped=60, harmed=20)
+    ExecutionTrace.objects.bulk_create(
+        ExecutionTrace(
+            agent=agent,
+            trace_id=f"t-{n}",
+            task_id=f"task-{n}",
+            success=n % 4 != 0 if n < 80 else n % 4 == 0,
+            bullets=[name] if n < 80 else [other],
+            captured_at=timezone.now(),
+        )
+        for n in range(160)
+    )
+    page = signed_in("viewer").get(PAGE).content.decode()
+    assert "+50.0" in page
+    assert "measured, like tasks compared" in page
+    assert "helped 60, harmed 20 times" in page
+
+
+def test_an_old_version_shows_its_own_content(
+    signed_in: Callable[..., Client], agent: Agent, propose: Callable[..., Delta]
+) -> None:
+    services.approve_delta(delta=propose("Quote the fare."), by=BOB)
+    page = signed_in("viewer").get(PAGE, {"version": "1"}).content.decode()
+    assert "This is v1 as it was." in page
+    assert '<td class="is-wide">Quote the fare.' not in page
+
+
+def test_hostile_content_is_escaped_and_hidden_characters_are_shown(
+    signed_in: Callable[..., Client], db: None
+) -> None:
+    evil = "<img src=x onerror=alert(1)>"
+    content = {"<b>s</b>": [f"{evil}\u202e"], "values": {"k": "</pre><script>"}}
+    services.create_agent(agent_id="airline", name=evil, author=BOB, initial_context=content)
+    page = signed_in("operator").get(PAGE).content.decode()
+    assert evil not in page
+    assert "<b>s</b>" not in page
+    assert "</pre><script>" not in page
+    assert "U+202E" in page
+
+
+def test_long_playbooks_are_cut_with_a_way_to_the_rest(
+    signed_in: Callable[..., Client], db: None
+) -> None:
+    content = {"strategies": [f"Lesson {n}." for n in range(600)]}
+    services.create_agent(agent_id="airline", author=BOB, initial_context=content)
+    viewer = signed_in("viewer")
+    with CaptureQueriesContext(connection) as queries:
+        page = viewer.get(PAGE).content.decode()
+    assert len(queries) <= 17
+    assert "100 more bullets" in page
+    assert "Lesson 599." not in page
+    assert "Lesson 599." in viewer.get(PAGE, {"all": "1"}).content.decode()
+
+
+def test_verify_tells_a_whole_chain_from_a_broken_one(
+    signed_in: Callable[..., Client], agent: Agent
+) -> None:
+    viewer = signed_in("viewer")
+    assert "chain verified" in viewer.get(PAGE, {"verify": "1"}).content.decode()
+    PlaybookVersion.objects.filter(playbook__agent=agent).update(
+        content={"strategies": ["Forged."]}
+    )
+    page = viewer.get(PAGE, {"verify": "1"}).content.decode()
+    assert "chain broken" in page
+    assert "version 1: its content is not what was written" in page
+
+
+# ---- a change by hand ----
+def posted(**changed: str) -> dict[str, str]:
+    """Return the form as a browser sends it, unchanged but for `changed`."""
+    first, second = bullet("Check the booking date."), bullet("Open with a summary.")
+    fields = {
+        "base": "1",
+        f"text-{first.bullet_id}": first.text,
+        f"text-{second.bullet_id}": second.text,
+        "new-0": "",
+        "section": "",
+        "lessons": "",
+        "reasoning": "It keeps failing.",
+        "sure": "0.9",
+    }
+    return fields | changed
+
+
+def test_a_change_by_hand_becomes_a_waiting_delta_by_its_author(
+    signed_in: Callable[..., Client], agent: Agent
+) -> None:
+    Agent.objects.update(mode="auto")
+    first, second = bullet("Check the booking date."), bullet("Open with a summary.")
+    fields = posted(
+        **{
+            f"text-{first.bullet_id}": "Check the date of the booking.",
+            f"remove-{second.bullet_id}": "on",
+            "new-0": "One.\r\n\r\nTwo.\r\n",
+            "section": "goals",
+            "lessons": "Be kind.",
+        }
+    )
+    answer = signed_in("reviewer", "ann").post(PROPOSE, fields)
+    delta = Delta.objects.get()
+    assert answer.headers["Location"] == f"/review/{delta.pk}/"
+    assert (delta.status, delta.source) == (DeltaStatus.PENDING_REVIEW, Source.OPERATOR)
+    assert (delta.author, delta.confidence, delta.base_version) == ("person:ann", 0.9, 1)
+    assert delta.operations == [
+        {"op": "update", "bullet_id": first.bullet_id, "text": "Check the date of the booking."},
+        {"op": "remove", "bullet_id": second.bullet_id},
+        {"op": "add", "section": "strategies", "text": "One."},
+        {"op": "add", "section": "strategies", "text": "Two."},
+        {"op": "add", "section": "goals", "text": "Be kind."},
+    ]
+
+
+def test_a_json_value_can_be_set_by_hand(signed_in: Callable[..., Client], db: None) -> None:
+    services.create_agent(
+        agent_id="airline", author=BOB, initial_context={"strategies": [], "goals": {"a": 1}}
+    )
+    fields = {"base": "1", "json-1": '{"a": 2}', "reasoning": "Because.", "sure": "0.5"}
+    signed_in("reviewer").post(PROPOSE, fields)
+    assert Delta.objects.get().operations == [{"op": "set", "path": "/goals", "value": {"a": 2}}]
+
+
+@pytest.mark.parametrize("text", ["{nonsense", "[" * 5000])
+def test_a_value_that_is_no_json_is_told(
+    signed_in: Callable[..., Client], db: None, text: str
+) -> None:
+    services.create_agent(agent_id="airline", author=BOB, initial_context={"goals": {"a": 1}})
+    fields = {"base": "1", "json-0": text, "reasoning": "Because.", "sure": "0.5"}
+    answer = signed_in("reviewer").post(PROPOSE, fields)
+    assert answer.status_code == 400
+    assert "Goals is not JSON" in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({}, "Nothing was changed"),
+        ({"new-0": "A lesson.", "reasoning": "  "}, "Say why"),
+        ({"new-0": "A lesson.", "sure": "7"}, "Say how sure you are"),
+        ({"lessons": "A lesson."}, "Name the new section"),
+        ({"new-0": "x" * 20_001}, "bullet of more than 20,000 characters"),
+    ],
+)
+def test_a_change_that_cannot_be_proposed_is_a_400_that_keeps_what_was_typed(
+    signed_in: Callable[..., Client], agent: Agent, changed: dict[str, str], words: str
+) -> None:
+    answer = signed_in("reviewer").post(PROPOSE, posted(**changed))
+    assert answer.status_code == 400
+    assert words in answer.content.decode()
+    assert changed.get("new-0", "") in answer.content.decode()
+    assert not Delta.objects.exists()
+
+
+def test_the_form_can_be_about_one_bullet_alone(
+    signed_in: Callable[..., Client], agent: Agent
+) -> None:
+    name = bullet("Open with a summary.").bullet_id
+    page = signed_in("reviewer").get(PROPOSE, {"bullet": name}).content.decode()
+    assert "Open with a summary." in page
+    assert "Check the booking date." not in page
+
+
+# ---- files ----
+def test_the_export_gives_back_what_the_playbook_holds(
+    signed_in: Callable[..., Client], agent: Agent
+) -> None:
+    viewer = signed_in("viewer")
+    answer = viewer.get("/playbooks/airline/export/")
+    assert json.loads(answer.content) == live(agent).content
+    assert 'filename="airline-v1.json"' in answer.headers["Content-Disposition"]
+    text = viewer.get("/playbooks/airline/export/?format=paper").content.decode()
+    assert re.search(r"## strategies\n\[.*\] Check the booking date\.\n", text)
+
+
+def test_values_cannot_be_exported_as_text_and_the_page_says_so(
+    signed_in: Callable[..., Client], db: None
+) -> None:
+    services.create_agent(agent_id="airline", author=BOB, initial_context={"goals": {"a": 1}})
+    answer = signed_in("viewer").get("/playbooks/airline/export/?format=paper", follow=True)
+    assert "The text form cannot hold it" in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("p.json", '{"goals": ["Be kind."]}'), ("p.txt", "## goals\n[goals-00001] Be kind.\n")],
+)
+def test_an_operator_imports_a_file_as_the_next_version(
+    signed_in: Callable[..., Client], agent: Agent, name: str, text: str
+) -> None:
+    fields = {"file": SimpleUploadedFile(name, text.encode()), "reason": "A fresh start"}
+    signed_in("operator").post(TRANSFER, fields)
+    version = live(agent)
+    assert (version.number, version.kind, version.reason) == (2, "import", "A fresh start")
+    assert version.content == {"goals": ["Be kind."]}
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"\xff\xfe", "not UTF-8"),
+        (b"{nonsense", "either JSON nor"),
+        (b'{"a": NaN}', "cannot be kept"),
+        (b"no header", "either JSON nor"),
+        (b'{"a": "\\u0000"}', "cannot be kept"),
+    ],
+)
+def test_a_file_that_is_no_playbook_changes_nothing(
+    signed_in: Callable[..., Client], agent: Agent, body: bytes, words: str
+) -> None:
+    fields = {"file": SimpleUploadedFile("p.json", body), "reason": "Because"}
+    answer = signed_in("operator").post(TRANSFER, fields, follow=True)
+    assert words in answer.content.decode()
+    assert live(agent).number == 1
+
+
+def test_an_import_without_a_file_or_a_reason_is_refused(
+    signed_in: Callable[..., Client], agent: Agent
+) -> None:
+    answer = signed_in("operator").post(TRANSFER, {}, follow=True)
+    assert "needs a file and a reason" in answer.content.decode()

@@ -1,0 +1,206 @@
+"""Traces: facets in the address, steps only where one trace is read, and page by page there."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from evolution.models import ExecutionTrace
+from playbooks import services
+from playbooks.actors import person
+from playbooks.models import Agent, Bullet, Delta
+
+LIST = "/traces/"
+
+
+@pytest.fixture
+def record(agent: Agent) -> Callable[..., ExecutionTrace]:
+    """Return a maker of traces: `record("t-1", success=False, steps=[...])`."""
+
+    def make(trace_id: str, **fields: Any) -> ExecutionTrace:
+        steps = fields.setdefault("steps", [])
+        fields.setdefault("agent", agent)
+        fields.setdefault("success", True)
+        errors = sum("error" in step for step in steps)
+        return ExecutionTrace.objects.create(
+            trace_id=trace_id,
+            captured_at=timezone.now(),
+            step_count=len(steps),
+            error_count=errors,
+            **fields,
+        )
+
+    return make
+
+
+def listed(client: Client, **asked: str) -> list[str]:
+    """Return the ids of the traces on the page that these facets give."""
+    return [row.trace_id for row in client.get(LIST, asked).context["page"].rows]
+
+
+def test_a_stranger_is_sent_to_sign_in(client: Client, record: Callable[..., Any]) -> None:
+    trace = record("t-1")
+    assert client.get(LIST).status_code == 302
+    assert client.get(f"{LIST}{trace.pk}/").status_code == 302
+
+
+def test_other_methods_are_refused(
+    signed_in: Callable[..., Client], record: Callable[..., Any]
+) -> None:
+    operator, trace = signed_in("operator"), record("t-1")
+    assert operator.post(LIST).status_code == 405
+    assert operator.post(f"{LIST}{trace.pk}/").status_code == 405
+
+
+def test_an_empty_installation_says_how_traces_come_in(
+    signed_in: Callable[..., Client], agent: Agent
+) -> None:
+    assert "manage.py import_traces" in signed_in("viewer").get(LIST).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ({}, ["failed", "good"]),
+        ({"success": "no"}, ["failed"]),
+        ({"success": "perhaps"}, ["failed", "good"]),
+        ({"agent": "airline", "type": "refund"}, ["good"]),
+        ({"agent": "nobody"}, []),
+        ({"version": "3"}, ["failed"]),
+        ({"version": "x"}, ["failed", "good"]),
+        ({"origin": "imported"}, ["good"]),
+        ({"errors": "yes"}, ["failed"]),
+        ({"errors": "no"}, ["good"]),
+        ({"tool": "get_fare"}, ["failed"]),
+        ({"tool": "get"}, []),
+        ({"q": "fare NOT"}, ["failed"]),
+        ({"q": "TASK-9"}, ["good"]),
+        ({"q": "100%"}, []),
+        ({"q": "a\x00b"}, []),
+    ],
+)
+def test_facets_and_words_choose_the_traces(
+    signed_in: Callable[..., Client],
+    record: Callable[..., Any],
+    asked: dict[str, str],
+    found: list[str],
+) -> None:
+    record("good", task_id="task-9", task_type="refund", origin="imported")
+    steps = [{"tool": "get_fare", "arguments": {}, "error": "no fare"}]
+    record("failed", success=False, playbook_version=3, error_message="Fare not there", steps=steps)
+    assert listed(signed_in("viewer"), **asked) == found
+
+
+def test_pages_follow_each_other_without_a_gap_and_back(
+    signed_in: Callable[..., Client], record: Callable[..., Any]
+) -> None:
+    for number in range(120):
+        record(f"t-{number:03}", task_type="refund")
+    viewer = signed_in("viewer")
+    first = viewer.get(LIST, {"agent": "airline"}).context["page"]
+    second = viewer.get(LIST + first.next_url).context["page"]
+    third = viewer.get(LIST + second.next_url).context["page"]
+    names = [row.trace_id for page in (first, second, third) for row in page.rows]
+    assert names == [f"t-{number:03}" for number in reversed(range(120))]
+    assert (first.previous_url, third.next_url) == ("", "")
+    assert viewer.get(LIST + third.previous_url).context["page"].rows == second.rows
+    assert "agent=airline" in second.next_url
+
+
+def test_the_list_never_reads_steps_and_asks_nothing_per_row(
+    signed_in: Callable[..., Client], record: Callable[..., Any]
+) -> None:
+    viewer = signed_in("viewer")
+    record("t-0", steps=[{"tool": "x", "arguments": {}}])
+    viewer.get(LIST)
+    with CaptureQueriesContext(connection) as one:
+        viewer.get(LIST)
+    for number in range(1, 8):
+        record(f"t-{number}")
+    with CaptureQueriesContext(connection) as many:
+        viewer.get(LIST)
+    assert len(one) == len(many) <= 8
+    assert not any('"steps"' in query["sql"] for query in many)
+
+
+def test_a_trace_shows_its_steps_and_opens_the_first_that_failed(
+    signed_in: Callable[..., Client], record: Callable[..., Any]
+) -> None:
+    steps = [
+        {"tool": "get_user", "arguments": {"id": 81}, "result": "Ann", "seconds": 0.4},
+        {"tool": "refund", "arguments": {}, "error": "order not found", "seconds": 1.5},
+    ]
+    trace = record("t-1", steps=steps, success=False)
+    page = signed_in("viewer").get(f"{LIST}{trace.pk}/").content.decode()
+    assert "Jump to the first error, step 2" in page
+    assert "order not found" in page
+    assert "id=81" in page
+
+
+def test_long_traces_come_in_pages_with_a_jump_to_the_first_error(
+    signed_in: Callable[..., Client], record: Callable[..., Any]
+) -> None:
+    steps = [{"tool": f"tool_{n}", "arguments": {}} for n in range(1, 451)]
+    steps[300]["error"] = "broke"
+    trace = record("t-1", steps=steps)
+    viewer, url = signed_in("viewer"), f"{LIST}{trace.pk}/"
+    first = viewer.get(url).content.decode()
+    assert "tool_200<" in first
+    assert "tool_201<" not in first
+    assert "?from=201#step-301" in first
+    second = viewer.get(url, {"from": 201}).content.decode()
+    assert 'id="step-301"' in second
+    assert "Jump to the first error, step 301" in second
+    assert viewer.get(url, {"from": 99999}).status_code == 200
+
+
+def test_a_trace_names_its_bullets_and_the_deltas_that_cite_it(
+    signed_in: Callable[..., Client],
+    record: Callable[..., Any],
+    propose: Callable[..., Delta],
+) -> None:
+    known = Bullet.objects.get(text="Open with a summary.")
+    trace = record("t-1", bullets=[known.bullet_id, "gone-0123456789abcdef"], playbook_version=1)
+    speaks_for = propose("Quote the fare.", evidence={"for": ["t-1"]})
+    propose("Name the fare.", evidence={"against": ["t-1"]})
+    propose("Skip the fare.", evidence={"for": ["t-2"]})
+    answer = signed_in("viewer").get(f"{LIST}{trace.pk}/")
+    assert [is_for for _, _, is_for in answer.context["cited"]] == [False, True]
+    page = answer.content.decode()
+    assert f"/review/{speaks_for.pk}/" in page
+    assert "Skip the fare." not in page
+    assert "Open with a summary." in page
+    assert "not a bullet that this playbook has had" in page
+
+
+def test_another_agents_delta_does_not_cite_a_trace_of_the_same_name(
+    signed_in: Callable[..., Client], record: Callable[..., Any], propose: Callable[..., Delta]
+) -> None:
+    other = services.create_agent(agent_id="other", author=person("bob"))
+    propose("Quote the fare.", evidence={"for": ["t-1"]})
+    trace = record("t-1", agent=other)
+    assert signed_in("viewer").get(f"{LIST}{trace.pk}/").context["cited"] == []
+
+
+def test_a_trace_that_never_was_is_a_404(signed_in: Callable[..., Client]) -> None:
+    viewer = signed_in("viewer")
+    assert viewer.get(f"{LIST}1/").status_code == 404
+    assert viewer.get(f"{LIST}99999999999999999999/").status_code == 404
+
+
+def test_what_a_trace_carries_is_escaped_everywhere(
+    signed_in: Callable[..., Client], record: Callable[..., Any]
+) -> None:
+    evil = "<script>alert(1)</script>\u202e"
+    steps = [{"tool": evil, "arguments": {evil: evil}, "error": evil, "result": [evil]}]
+    fields = {"task_id": evil, "task_type": evil, "error_message": evil, "session": evil}
+    trace = record(evil, steps=steps, metadata={evil: evil}, bullets=[evil], **fields)
+    viewer = signed_in("viewer")
+    pages = [viewer.get(u) for u in (LIST, f"{LIST}{trace.pk}/", f"{LIST}?agent=airline&q=script")]
+    for page in pages:
+        assert "<script>alert(1)" not in page.content.decode()
+        assert "U+202E" in page.content.decode()

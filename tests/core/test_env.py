@@ -1,0 +1,78 @@
+"""Settings from the environment fail at start, in one clear line."""
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from ace_project.core import env
+
+
+def test_an_unset_variable_gives_the_default(monkeypatch) -> None:
+    monkeypatch.delenv("ACE_X", raising=False)
+    assert env.text("ACE_X", "d") == "d"
+    assert env.integer("ACE_X", 3) == 3
+    assert env.number("ACE_X", 0.5) == 0.5
+    assert env.boolean("ACE_X", True) is True
+    assert env.names("ACE_X", ("a",)) == ["a"]
+    assert env.database("ACE_X") is None
+
+
+@pytest.mark.parametrize("raw", ["ten", "1.5", "-1", "99999999999"])
+def test_a_wrong_whole_number_is_named(monkeypatch, raw) -> None:
+    monkeypatch.setenv("ACE_X", raw)
+    with pytest.raises(ImproperlyConfigured, match="ACE_X="):
+        env.integer("ACE_X", 3)
+
+
+@pytest.mark.parametrize("raw", ["many", "nan", "inf", "1.01"])
+def test_a_wrong_number_is_named(monkeypatch, raw) -> None:
+    monkeypatch.setenv("ACE_X", raw)
+    with pytest.raises(ImproperlyConfigured, match="ACE_X="):
+        env.number("ACE_X", 0.7, 0.0, 1.0)
+
+
+@pytest.mark.parametrize(("raw", "value"), [("on", True), ("0", False), ("TRUE", True)])
+def test_truth_values_have_several_spellings(monkeypatch, raw, value) -> None:
+    monkeypatch.setenv("ACE_X", raw)
+    assert env.boolean("ACE_X", not value) is value
+
+
+def test_any_other_truth_value_is_refused(monkeypatch) -> None:
+    monkeypatch.setenv("ACE_X", "maybe")
+    with pytest.raises(ImproperlyConfigured, match="true or false"):
+        env.boolean("ACE_X", True)
+
+
+def test_a_secret_may_stand_in_a_file(monkeypatch, tmp_path) -> None:
+    path = tmp_path / "secret"
+    path.write_text("s3cret\n")
+    monkeypatch.setenv("ACE_X_FILE", str(path))
+    assert env.text("ACE_X") == "s3cret"
+
+
+def test_a_secret_file_that_is_missing_stops_the_start(monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("ACE_X_FILE", str(tmp_path / "none"))
+    with pytest.raises(ImproperlyConfigured, match="ACE_X_FILE"):
+        env.text("ACE_X")
+
+
+def test_a_value_and_a_file_at_once_are_refused(monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("ACE_X", "a")
+    monkeypatch.setenv("ACE_X_FILE", str(tmp_path))
+    with pytest.raises(ImproperlyConfigured, match="both set"):
+        env.text("ACE_X")
+
+
+def test_a_database_url_is_read_whole(monkeypatch) -> None:
+    monkeypatch.setenv("ACE_X", "postgres://ann:p%40ss@db:6543/ace?sslmode=require")
+    found = env.database("ACE_X")
+    assert found is not None
+    assert (found["USER"], found["PASSWORD"], found["HOST"]) == ("ann", "p@ss", "db")
+    assert (found["PORT"], found["NAME"]) == ("6543", "ace")
+    assert found["OPTIONS"] == {"sslmode": "require"}
+
+
+@pytest.mark.parametrize("raw", ["mysql://a@b/c", "postgres://a@b", "postgres://a@b:x/c"])
+def test_any_other_database_url_is_refused(monkeypatch, raw) -> None:
+    monkeypatch.setenv("ACE_X", raw)
+    with pytest.raises(ImproperlyConfigured, match="ACE_X"):
+        env.database("ACE_X")

@@ -1,0 +1,171 @@
+"""An operator decides in a real browser: by key, by hand, on a phone, without JavaScript."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from playbooks import services
+from playbooks.actors import AUTOMATIC, Actor, ActorKind, person
+from playbooks.models import Agent, Delta, DeltaStatus, Mode, Source
+from training.models import Comparison
+from training.services import make_workshop_agent
+from training.tasks import compare
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+PHONE = {"viewport": {"width": 390, "height": 844}}
+
+
+def _propose(agent: Agent, text: str = "", **changed: Any) -> Delta:
+    wanted: dict[str, Any] = {
+        "agent": agent,
+        "operations": [{"op": "add", "section": "strategies", "text": text}],
+        "confidence": 0.8,
+        "source": Source.SCRIPTED,
+        "author": Actor(ActorKind.RUN, "1"),
+        "may_apply": False,
+    }
+    return services.propose_delta(**(wanted | changed)).delta
+
+
+def _status(delta: Delta) -> str:
+    return Delta.objects.get(pk=delta.pk).status
+
+
+@pytest.fixture
+def agent(transactional_db: None) -> Agent:
+    """Return an agent with one lesson."""
+    return services.create_agent(
+        agent_id="airline", author=AUTOMATIC, initial_context={"strategies": ["Be brief."]}
+    )
+
+
+@pytest.fixture
+def three(agent: Agent) -> list[Delta]:
+    """Return three waiting deltas, the first of the queue first."""
+    texts = ("Quote the fare.", "Check every segment.", "Ask for the booking reference.")
+    return [_propose(agent, text) for text in texts][::-1]
+
+
+def test_the_queue_is_worked_by_keys_alone(visit: Callable[..., Any], three: list[Delta]) -> None:
+    page = visit()
+    page.goto("/review/")
+    page.keyboard.press("j")
+    page.keyboard.press("a")
+    page.wait_for_selector("text=Approved delta")
+    assert _status(three[0]) == DeltaStatus.APPLIED
+    page.keyboard.press("z")
+    page.wait_for_selector("text=Taken back")
+    assert _status(three[0]) == DeltaStatus.PENDING_REVIEW
+    for key in ("j", "x", "j", "x"):
+        page.keyboard.press(key)
+    assert page.locator(".ace-bulk").inner_text().count("2 deltas") == 2
+    page.keyboard.press("r")
+    page.keyboard.type("both say what is known")
+    page.get_by_role("button", name="Reject 2 deltas", exact=True).click()
+    page.wait_for_selector("text=Rejected 2 deltas")
+    assert [_status(delta) for delta in three[:2]] == [DeltaStatus.REJECTED] * 2
+    assert Delta.objects.get(pk=three[1].pk).decision_reason == "both say what is known"
+
+
+def test_a_delta_opens_is_approved_and_leads_to_the_next(
+    visit: Callable[..., Any], three: list[Delta]
+) -> None:
+    page = visit()
+    page.goto("/review/?agent=airline")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/review/{three[0].pk}/?agent=airline")
+    page.keyboard.press("a")
+    page.wait_for_url(f"**/review/{three[1].pk}/?agent=airline")
+    assert _status(three[0]) == DeltaStatus.APPLIED
+    page.keyboard.press("r")
+    page.get_by_role("button", name="Reject", exact=True).click()
+    assert _status(three[1]) == DeltaStatus.PENDING_REVIEW
+    page.keyboard.type("no")
+    page.get_by_role("button", name="Reject", exact=True).click()
+    page.wait_for_url(f"**/review/{three[2].pk}/?agent=airline")
+    assert _status(three[1]) == DeltaStatus.REJECTED
+
+
+def test_an_edit_and_a_conflict_are_settled_on_the_page(
+    visit: Callable[..., Any], agent: Agent
+) -> None:
+    page, delta = visit(), _propose(agent, "Quote the fare.")
+    page.goto(f"/review/{delta.pk}/")
+    page.keyboard.press("e")
+    page.get_by_label("Text of operation 1").fill("Quote each fare.")
+    page.get_by_role("button", name="Approve as edited").click()
+    page.wait_for_selector("text=as edited: v2 is live")
+    tone = [{"op": "set", "path": "/tone", "value": "warm"}]
+    late = _propose(agent, operations=tone)
+    formal = _propose(agent, operations=[{"op": "set", "path": "/tone", "value": "formal"}])
+    services.approve_delta(delta=formal, by=person("bob"))
+    page.goto(f"/review/{late.pk}/")
+    page.get_by_role("radio", name="This delta").check()
+    page.get_by_role("button", name="Rebase and approve").click()
+    page.wait_for_selector("text=v4 is live")
+    assert _status(late) == DeltaStatus.APPLIED
+
+
+def test_the_second_of_two_people_sees_who_decided(
+    visit: Callable[..., Any], three: list[Delta]
+) -> None:
+    ann, bob = visit("ann"), visit("bob")
+    for page in (ann, bob):
+        page.goto(f"/review/{three[0].pk}/")
+    ann.keyboard.press("a")
+    ann.wait_for_selector("text=Approved delta")
+    with bob.expect_response(lambda answer: answer.status == 409):
+        bob.keyboard.press("a")
+    bob.wait_for_selector("text=Already applied by ann.")
+
+
+@pytest.mark.parametrize("path", ["/", "/review/", "/review/{pk}/", "/review/{pk}/?edit=1"])
+def test_on_a_phone_nothing_hangs_out_of_the_page(
+    visit: Callable[..., Any], three: list[Delta], path: str
+) -> None:
+    page = visit(**PHONE)
+    page.goto(path.format(pk=three[0].pk))
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    if "pk" in path:
+        page.get_by_role("button", name="Approve").click()
+        page.wait_for_selector("text=is live")
+
+
+def test_everything_is_decided_without_javascript(
+    visit: Callable[..., Any], three: list[Delta]
+) -> None:
+    page = visit(java_script_enabled=False)
+    page.goto("/review/")
+    page.get_by_label(f"Select delta {three[0].pk}").check()
+    page.get_by_role("button", name="Approve selected").click()
+    assert _status(three[0]) == DeltaStatus.APPLIED
+    page.get_by_role("button", name="Undo").click()
+    assert _status(three[0]) == DeltaStatus.PENDING_REVIEW
+    page.goto(f"/review/{three[1].pk}/")
+    page.get_by_role("button", name="Reject").first.click()
+    page.get_by_label("Why").fill("without a script")
+    page.locator("#reject-dialog button[value=reject]").click()
+    assert _status(three[1]) == DeltaStatus.REJECTED
+
+
+def test_a_newcomer_teaches_the_workshop_agent_and_takes_it_back(
+    visit: Callable[..., Any], transactional_db: None
+) -> None:
+    demo = make_workshop_agent(agent_id="workshop-demo", seed=1, mode=Mode.STRICT, author=AUTOMATIC)
+    evidence = {"lift": 0.4, "interval": [0.2, 0.6], "for_total": 61, "against_total": 9}
+    delta = _propose(demo, "Never repeat an identical notify_customer.", evidence=evidence)
+    page = visit()
+    page.get_by_role("button", name="Approve the lesson").click()
+    page.get_by_role("button", name="Run the 60 tasks").click()
+    page.wait_for_selector("text=0 of 60 tasks")
+    job = Comparison.objects.get()
+    compare(job.pk)
+    page.wait_for_selector("text=Run them again")
+    job.refresh_from_db()
+    assert page.locator(".ace-guided-result").inner_text().startswith(f"{job.now_pass} now pass")
+    page.get_by_role("button", name="Take it back").click()
+    page.wait_for_selector("text=Taken back.")
+    assert _status(delta) == DeltaStatus.UNDONE
