@@ -78,7 +78,7 @@ class JsonRpcView(ApiView):
         try:
             return keep(
                 request._request, self.principal.jti, key, partial(self._kept_if_any, calls)
-            )  # type: ignore[return-value]
+            )
         except _NothingDone as told:
             return told.response
 
