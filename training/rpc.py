@@ -11,11 +11,12 @@ from ace_project.core.api.jsonrpc import MAX_CALLS
 from ace_project.core.api.jsonrpc_view import Asker, JsonRpcView, Method
 from playbooks.api.views import actor_of
 from playbooks.selectors import agent_by_id
-from training import selectors, services
+from training import selectors
 from training.api import documents, requests
 from training.api.jobs import evaluate, start
 from training.exports import Wanted, format_named, page
 from training.models import TrainingJob
+from training.services import jobs as services
 
 Params = dict[str, Any]
 # Bytes of an answer that are not rows of an export.

@@ -5,15 +5,20 @@ from typing import Any
 import pytest
 
 from ace_project.core.tokens import SCOPES
+from ace_project.core.work import queue
 from ace_project.core.work.leases import JobStatus
 from playbooks.actors import AUTOMATIC
 from playbooks.models import Agent, Mode
 from playbooks.selectors import agent_by_id
 from tests.callers import Caller
+from tests.training.scripted import CONFIG, scripted
+from tests.training.scripted import make_agent as scripted_agent
 from tests.training.trained import STEPS, make_agent, make_job, tried
-from training import services
+from training import runner, services
 from training.models import JobState, PolicyCheckpoint, TrainingJob
 from training.rpc import TrainingRpc
+from training.runtimes.base import Outcome
+from training.services.jobs import cancel_job
 
 pytestmark = pytest.mark.django_db
 
@@ -213,7 +218,7 @@ def test_a_wrong_export_names_the_field(shop, params, field):
 def test_lists_are_filtered_and_go_on_where_they_ended(shop):
     service = Caller(None)
     jobs = [make_job(shop) for _ in range(3)] + [make_job(make_agent("other"))]
-    services.cancel_job(job=jobs[0], by=AUTOMATIC)
+    cancel_job(job=jobs[0], by=AUTOMATIC)
     first = ask(service, "list_jobs", {"agent_id": "shop", "limit": 2})
     assert [job["job_id"] for job in first["jobs"]] == [jobs[2].pk, jobs[1].pk]
     rest = ask(service, "list_jobs", {"agent_id": "shop", "before": first["next"]})
@@ -227,11 +232,12 @@ def test_lists_are_filtered_and_go_on_where_they_ended(shop):
 def test_a_list_costs_the_same_whatever_is_in_it(shop, django_assert_num_queries):
     service = Caller(None)
     make_job(shop)
-    with django_assert_num_queries(2):
+    # The token and the list; two more keep a call apart in the test's own transaction.
+    with django_assert_num_queries(4):
         ask(service, "list_jobs", {})
     for _ in range(5):
         tried(make_job(shop), 1.0)
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(4):
         assert len(ask(service, "list_jobs", {})["jobs"]) == 6
 
 
@@ -242,3 +248,75 @@ def test_a_start_under_a_key_happens_once(shop):
     told = [ask(service, "start_grpo", params, idempotency_key="k") for _ in range(2)]
     assert told[0] == told[1]
     assert TrainingJob.objects.count() == 1
+
+
+def work() -> None:
+    """Carry jobs on to their ends, as a worker does."""
+    while (claimed := queue.claim_next(TrainingJob)) is not None:
+        runner.carry_out(claimed)
+
+
+def start_scripted(service: Caller, **config: Any) -> Any:
+    params = {"agent_id": "bot", "config": CONFIG | config, "runtime": {"name": "scripted"}}
+    return ask(service, "start_grpo", params | {"training_data": TASKS})
+
+
+def test_a_job_goes_from_start_to_exported_pairs_over_json_rpc_alone():
+    service = Caller(None)
+    scripted_agent()
+    with scripted():
+        named = {"job_id": start_scripted(service)["job_id"]}
+        work()
+        status = ask(service, "get_status", named)
+        assert (status["status"], status["reason"]) == ("completed", "finished")
+        assert status["metrics"]["trajectories_generated"] == 48
+        assert ask(service, "pause", named)["code"] == -31004
+        told = ask(service, "evaluate", named)
+        asked = ask(service, "evaluate", named | {"evaluation_queries": TASKS[:4]})
+    assert set(told) == {
+        *("metrics", "baseline", "difference", "interval", "p_value", "queries_evaluated"),
+    }
+    names = {"success_rate", "avg_reward", "avg_steps", "tool_accuracy"}
+    assert set(told["metrics"]) == set(told["baseline"]) == names
+    assert asked["queries_evaluated"] == 4
+    assert asked["metrics"]["avg_steps"] == asked["baseline"]["tool_accuracy"] == 1.0
+    export = {"format": "trl-preference", "limit": 100}
+    pairs = ask(service, "export_trajectories", named | export)
+    assert pairs["next_offset"] is None
+    rows = ask(service, "export_trajectories", named | export | {"format": "raw"})["trajectories"]
+    assert len(rows) == 48
+    tries = {(row["iteration"], row["task"]) for row in rows}
+    assert len(tries) == 12
+    # The steps are all the same, so that no pair shows anything.
+    assert pairs["count"] == 0
+
+
+def test_a_job_that_could_pass_its_budget_does_not_start():
+    scripted_agent()
+    with scripted(usd="1"):
+        told = start_scripted(Caller(None), max_budget_usd=5)
+    assert (told["code"], told["message"]) == (-31003, "Budget exceeded")
+    assert "$" in told["data"]["detail"]
+    assert not TrainingJob.objects.exists()
+
+
+def test_an_evaluation_that_comes_to_nothing_is_an_error_of_its_own():
+    service = Caller(None)
+    scripted_agent()
+    with scripted():
+        named = {"job_id": start_scripted(service)["job_id"]}
+        work()
+    with scripted(lambda attempt: Outcome(failure="broken", error="no agent")):
+        told = ask(service, "evaluate", named)
+        again = service.post(f"training/jobs/{named['job_id']}/evaluate")
+    assert (told["code"], told["message"]) == (-31005, "Evaluation failed")
+    assert again.status_code == 424
+    assert again.json()["type"] == "urn:ace:problem:evaluation-failed"
+
+
+def test_before_there_is_a_checkpoint_there_is_nothing_to_evaluate():
+    service = Caller(None)
+    scripted_agent()
+    with scripted():
+        named = {"job_id": start_scripted(service)["job_id"]}
+        assert ask(service, "evaluate", named)["code"] == -31004

@@ -148,13 +148,9 @@ class Measures(serializers.Serializer[Any]):
     tool_accuracy = serializers.FloatField(allow_null=True)
 
 
-class Baseline(serializers.Serializer[Any]):
-    success_rate = serializers.FloatField(allow_null=True)
-
-
 class EvaluationAnswer(serializers.Serializer[Any]):
     metrics = Measures()
-    baseline = Baseline()
+    baseline = Measures()
     difference = serializers.FloatField(allow_null=True)
     interval = serializers.ListField(
         child=serializers.FloatField(), allow_null=True, help_text="95 %"

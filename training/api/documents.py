@@ -138,7 +138,7 @@ def evaluation(row: Evaluation) -> dict[str, Any]:
     known = row.low is not None and row.high is not None
     return {
         "metrics": {name: getattr(row, name) for name in MEASURES},
-        "baseline": {"success_rate": row.baseline_success_rate},
+        "baseline": {name: row.baseline.get(name) for name in MEASURES},
         "difference": row.difference,
         "interval": [row.low, row.high] if known else None,
         "p_value": row.p_value,

@@ -9,16 +9,18 @@ from rest_framework.response import Response
 
 from ace_project.core.api.idempotency import once, once_alone
 from ace_project.core.api.paging import page
-from ace_project.core.api.schema import LIST_PARAMETERS
+from ace_project.core.api.schema import LIST_PARAMETERS, problem
 from ace_project.core.api.views import ApiView, body, query
 from playbooks.actors import Actor
 from playbooks.api.views import actor_of
 from playbooks.selectors import agent_by_id
-from training import selectors, services
+from training import selectors
 from training.api import answers, documents
 from training.api.requests import JobFilter, Measured, StartJob, Steered
 from training.models import JobState, TrainingJob
+from training.services import jobs as services
 
+NO_MONEY = problem(402, "A budget has no room for what it may cost")
 FILTERS = [
     OpenApiParameter("agent_id", str),
     OpenApiParameter("status", str, enum=JobState.values),
@@ -56,7 +58,9 @@ class JobsView(TrainingApiView):
         return Response(page(request, rows, name="training-jobs", render=documents.in_lists))
 
     @extend_schema(
-        operation_id="start_training_job", request=StartJob, responses={201: answers.Started}
+        operation_id="start_training_job",
+        request=StartJob,
+        responses={201: answers.Started} | NO_MONEY | problem(429, "Too many jobs are open"),
     )
     @once
     def post(self, request: Request) -> Response:
@@ -134,7 +138,11 @@ class EvaluateView(TrainingApiView):
     scopes: ClassVar = {"POST": "training:evaluate"}
 
     @extend_schema(
-        operation_id="evaluate_training_job", request=Measured, responses=answers.EvaluationAnswer
+        operation_id="evaluate_training_job",
+        request=Measured,
+        responses={200: answers.EvaluationAnswer}
+        | NO_MONEY
+        | problem(424, "The evaluation failed"),
     )
     @once_alone
     def post(self, request: Request, job_id: int) -> Response:

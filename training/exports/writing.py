@@ -45,10 +45,10 @@ def _lines(rows: Iterator[Row]) -> Iterator[bytes]:
 
 def _pyarrow() -> ModuleType:
     try:
-        import pyarrow.parquet  # noqa: PLC0415  an optional extra of 45 MB
+        import pyarrow.parquet  # an optional extra of 45 MB
     except ImportError as error:
         raise InvalidInput(_NO_PYARROW, [{"pointer": "/format", "message": _NO_PYARROW}]) from error
-    return pyarrow  # type: ignore[no-any-return]
+    return pyarrow
 
 
 class _Sink(RawIOBase):

@@ -32,7 +32,7 @@ class Command(AceCommand):
         job, form = selectors.job(options["job"]), format_named(options["format"])
         blocks = stream(job, form, wanted)
         if options["output"] is None:
-            out = self.stdout.buffer
+            out: Any = self.stdout.buffer
             for block in blocks:
                 out.write(block)
             out.flush()
