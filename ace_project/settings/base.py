@@ -210,3 +210,7 @@ ACE_RUN_BUDGET_USD = env.number("ACE_RUN_BUDGET_USD", 1.0, 0.0)
 ACE_COST_PER_1M_TOKENS = env.number("ACE_COST_PER_1M_TOKENS", 0.15, 0.0)
 # A JSON file of prices that go before the ones known.
 ACE_LLM_PRICES_FILE = env.text("ACE_LLM_PRICES_FILE")
+
+# Agents and tools of a training job are called at addresses that users give: public ones only,
+# and what lies in these networks.
+ACE_ALLOWED_PRIVATE_NETWORKS = env.networks("ACE_ALLOWED_PRIVATE_NETWORKS")
