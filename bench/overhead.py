@@ -133,4 +133,5 @@ PARTS = {
     "triggers": _triggers,
     "steady": steady.steady,
     "burst": steady.burst,
+    "memory": steady.memory,
 }

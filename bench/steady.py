@@ -34,16 +34,26 @@ class Block:
 
 
 def steady(pairs: int) -> int:
-    """Compare CPU with the bucket empty at first, and memory; return how many bars were missed."""
-    tokens = _agents()
-    off, on = _cpu(2 * pairs, tokens, is_full=False)
+    """Compare CPU with the bucket empty at first; return how many bars were missed."""
+    off, on = _cpu(2 * pairs, _agents(), is_full=False)
     print(
         f"\nsteady load: {TRACE_RATE:.0f} traces a second from {AGENTS} agents, the bucket empty at"
         f" first;\n{_said(on)} in {len(on) * CPU_SECONDS:.0f} s with evolution on"
     )
-    missed = _table(off, on, BAR)
-    memory = _memory(pairs, tokens)
-    return missed + line("memory (PSS)", memory, "MB")
+    return _table(off, on, BAR)
+
+
+def memory(pairs: int) -> int:
+    """Compare what processes that started for it hold; return how many bars were missed."""
+    tokens = _agents()
+    found: dict[bool, list[float]] = {False: [], True: []}
+    for is_on, number in _turns(pairs):
+        with system.running() as served:
+            _warm(served, tokens, is_on=is_on)
+            found[is_on].append(_sampled(served, tokens, number))
+    print(f"\nmemory under the same load, after a run of each of the {AGENTS} agents")
+    print(f"{'web plus worker':<30}{'off':>10}{'on':>10}")
+    return line("PSS, mean", list(zip(found[False], found[True], strict=True)), "MB")
 
 
 def burst(pairs: int) -> int:
@@ -107,16 +117,6 @@ def _measure(served: System, tokens: dict[str, str], seed: int) -> Block:
         runs=_ended() - runs,
         run_cpu_seconds=_spent() - run_cpu,
     )
-
-
-def _memory(pairs: int, tokens: dict[str, str]) -> list[tuple[float, float]]:
-    """Return the mean MB of both kinds under load, of processes that started for it."""
-    found: dict[bool, list[float]] = {False: [], True: []}
-    for is_on, number in _turns(pairs):
-        with system.running() as served:
-            _warm(served, tokens, is_on=is_on)
-            found[is_on].append(_sampled(served, tokens, number))
-    return list(zip(found[False], found[True], strict=True))
 
 
 def _sampled(served: System, tokens: dict[str, str], seed: int) -> float:
