@@ -11,6 +11,7 @@ that comes on top for a while.
 
 import statistics
 import threading
+import time
 from dataclasses import dataclass
 
 from bench import system, traffic
@@ -19,8 +20,10 @@ from bench.system import System
 
 # So many agents send so many traces a second together, each with a history.
 AGENTS, TRACE_RATE, HISTORY = 5, 40.0, 300
-CPU_SECONDS, MEMORY_SECONDS, WARM_SECONDS = 20.0, 10.0, 6.0
+CPU_SECONDS, MEMORY_SECONDS, WARM_SECONDS = 10.0, 10.0, 6.0
 SAMPLE_SECONDS = 1.0
+# From the end of a run until it has settled with the bucket.
+SETTLE_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,7 @@ class Block:
 
 def steady(pairs: int) -> int:
     """Compare CPU with the bucket empty at first; return how many bars were missed."""
-    off, on = _cpu(2 * pairs, _agents(), is_full=False)
+    off, on = _cpu(4 * pairs, _agents(), is_full=False)
     print(
         f"\nsteady load: {TRACE_RATE:.0f} traces a second from {AGENTS} agents, the bucket empty at"
         f" first;\n{_said(on)} in {len(on) * CPU_SECONDS:.0f} s with evolution on"
@@ -60,7 +63,7 @@ def burst(pairs: int) -> int:
     """Compare CPU with the bucket full; there is no bar, because it does not last."""
     from evolution import pace
 
-    off, on = _cpu(pairs, _agents(), is_full=True)
+    off, on = _cpu(2 * pairs, _agents(), is_full=True)
     print(
         f"\nburst: the same load, the bucket full at first ({pace.BURST_SECONDS:.0f} s);"
         f"\n{_said(on)} in {len(on) * CPU_SECONDS:.0f} s with evolution on"
@@ -111,6 +114,7 @@ def _measure(served: System, tokens: dict[str, str], seed: int) -> Block:
     traffic.post(served.port, requests, TRACE_RATE)
     # A run that is under way belongs to this block.
     system.wait(traffic.idle)
+    time.sleep(SETTLE_SECONDS)
     return Block(
         cpu=(served.cpu_seconds() - spent) / CPU_SECONDS * 100,
         database_cpu=(system.database_cpu_seconds() - database) / CPU_SECONDS * 100,

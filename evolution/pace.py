@@ -22,7 +22,7 @@ from ace_project.core.errors import AceError
 from evolution.models import EvolutionRun
 from playbooks.models import Agent
 
-# What new agents and ordinary days need at once: some two hundred runs over 1,000 traces each.
+# What new agents and ordinary days need at once: some 200 runs over 1,000 traces each.
 BURST_SECONDS = 60.0
 # What a run is expected to cost: as much as the agent's last one, the first so much.
 FIRST_SECONDS = 1.0
