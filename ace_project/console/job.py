@@ -22,7 +22,9 @@ _SINGLE = (EvaluationKind.BASELINE, EvaluationKind.TEST)
 @require_safe
 def job(request: HttpRequest, pk: int) -> HttpResponse:
     """Show one job; asked by htmx, only the part that changes while it goes on."""
-    template = "parts/training_live.html" if "HX-Request" in request.headers else "training_job.html"
+    template = (
+        "parts/training_live.html" if "HX-Request" in request.headers else "training_job.html"
+    )
     response = render(request, template, page_context(job_of(pk)))
     patch_vary_headers(response, ["HX-Request"])
     return response

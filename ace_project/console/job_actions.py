@@ -20,7 +20,9 @@ def pause(request: HttpRequest, pk: int) -> HttpResponse:
     found = job_of(pk)
     with refusals.shown(request):
         services.pause_job(job=found, by=visitor.actor_of(request))
-        messages.success(request, f"Training {pk} is paused. Nothing more is spent until you resume.")
+        messages.success(
+            request, f"Training {pk} is paused. Nothing more is spent until you resume."
+        )
     return redirect("console:training_job", pk)
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
 
-from django.db.models import Avg, F, IntegerField, Max
+from django.db.models import Avg, F, Max
 from django.db.models.expressions import Combinable
 
 from ace_project.console.job_figures import ENDED
@@ -110,14 +110,18 @@ def _bucket(column: str, count: int, points: int) -> Combinable:
 
 def _buckets(job: TrainingJob) -> list[dict[str, Any]]:
     rows = job.iterations.annotate(part=_bucket("number", job.iteration, POINTS))
-    means = rows.order_by("part").values("part").annotate(
-        at=Max("number"),
-        reward=Avg("avg_reward"),
-        spread=Avg("reward_std"),
-        nats=Avg("entropy"),
-        clipped=Avg("clip_fraction"),
-        equal=Avg("frac_zero_variance_groups"),
-        step=Avg("change_norm"),
+    means = (
+        rows.order_by("part")
+        .values("part")
+        .annotate(
+            at=Max("number"),
+            reward=Avg("avg_reward"),
+            spread=Avg("reward_std"),
+            nats=Avg("entropy"),
+            clipped=Avg("clip_fraction"),
+            equal=Avg("frac_zero_variance_groups"),
+            step=Avg("change_norm"),
+        )
     )
     return list(means[: POINTS + 1])
 
@@ -142,13 +146,11 @@ def _held_out(
         low=[found[1] for _, found in known],
         high=[found[2] for _, found in known],
         base=base,
-        base_name=f"baseline v{job.base_version}",
+        base_name=f"baseline v{job.base_version}" if job.policy == "context" else "untrained",
     )
 
 
-def _measure(
-    row: Evaluation, in_shares: bool
-) -> tuple[float, float | None, float | None] | None:
+def _measure(row: Evaluation, in_shares: bool) -> tuple[float, float | None, float | None] | None:
     """Return the share of tasks that succeeded with its interval, or the mean reward alone."""
     value = _known(row.success_rate if in_shares else row.avg_reward)
     if value is None or not in_shares:

@@ -6,7 +6,13 @@ from math import isfinite
 from typing import Any
 
 from ace_project.console.templatetags import figures
-from ace_project.console.templatetags.plots import IntervalPlot, Scale, Tick, coordinate, round_ticks
+from ace_project.console.templatetags.plots import (
+    IntervalPlot,
+    Scale,
+    Tick,
+    coordinate,
+    round_ticks,
+)
 from training.models import TrainingJob
 
 MOST_ROWS = 100

@@ -1,4 +1,4 @@
-"""The figures at the head of a training job's page: how far, how dear, how good, how much signal."""
+"""The figures at the head of a training job's page: how far, how dear, how good, what signal."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -74,7 +74,7 @@ def spend(job: TrainingJob) -> Spend:
     return Spend(
         spent=spent,
         limit=float(job.config["max_budget_usd"]),
-        forecast=spent / done * job.total_iterations if is_going else None,
+        forecast=spent / done * job.total_iterations if is_going and spent else None,
         per_trajectory=spent / job.trajectories if job.trajectories else None,
         group=int(job.config["n_trajectories_per_query"]),
     )

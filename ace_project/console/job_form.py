@@ -14,7 +14,12 @@ from training.models import TrainingJob
 
 MOST_BYTES = 20 * 1024 * 1024
 # What a runtime is asked for besides its name, by runtime; all but `tools` are texts.
-RUNTIME_FIELDS = {"workshop": (), "http": ("url",), "openai": ("model", "tools"), "gymnasium": ("env",)}
+RUNTIME_FIELDS = {
+    "workshop": (),
+    "http": ("url",),
+    "openai": ("model", "tools"),
+    "gymnasium": ("env",),
+}
 # Where the service's names of fields differ from the form's.
 _NAMES = {
     "training_data": "tasks",
@@ -80,9 +85,13 @@ def typed_like(job: TrainingJob) -> dict[str, str]:
 def _text(value: Any) -> str:
     if value is None:
         return ""
-    return f"{value:g}" if isinstance(value, float) else value if isinstance(
-        value, str
-    ) else json.dumps(value)
+    return (
+        f"{value:g}"
+        if isinstance(value, float)
+        else value
+        if isinstance(value, str)
+        else json.dumps(value)
+    )
 
 
 def read(form: Form, upload: UploadedFile | None) -> dict[str, Any]:

@@ -90,7 +90,9 @@ def _typed(request: HttpRequest) -> dict[str, str]:
 
 
 def _context(request: HttpRequest, form: Form) -> dict[str, Any]:
-    names = list(Agent.objects.order_by("agent_id").values_list("agent_id", flat=True)[:MOST_AGENTS])
+    names = list(
+        Agent.objects.order_by("agent_id").values_list("agent_id", flat=True)[:MOST_AGENTS]
+    )
     chosen = form.typed.get("agent", "")
     if chosen and chosen not in names and "agent" not in form.errors:
         names.append(chosen)

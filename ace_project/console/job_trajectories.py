@@ -1,4 +1,4 @@
-"""The trajectories of a training job: a list that never reads their bodies, and one step by step."""
+"""The trajectories of a training job: a list without their bodies, and one step by step."""
 
 import json
 import zlib
@@ -55,9 +55,7 @@ def trajectories(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "training_trajectories.html", context)
 
 
-def _rows(
-    request: HttpRequest, job: TrainingJob, asked: dict[str, str]
-) -> QuerySet[Trajectory]:
+def _rows(request: HttpRequest, job: TrainingJob, asked: dict[str, str]) -> QuerySet[Trajectory]:
     rows = Trajectory.objects.filter(job=job).defer("body")
     if any(asked.values()):
         rows = keyset.newest(rows, WINDOW)
@@ -95,7 +93,7 @@ def _text(query: Any) -> str:
 @needs(Role.VIEWER)
 @require_safe
 def trajectory(request: HttpRequest, pk: int, number: int) -> HttpResponse:
-    """Show one trajectory: its steps (a page of them), what it was scored, which bullets were in."""
+    """Show one trajectory: a page of its steps, what it was scored, which bullets were in."""
     job = job_of(pk)
     row = Trajectory.objects.filter(job=job, pk=number).first()
     if row is None:

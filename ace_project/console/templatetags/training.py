@@ -87,7 +87,9 @@ def signal_bar(signal: Signal) -> dict[str, Any]:
     for css, share, _ in shares:
         if share > 0.004:
             width = max(1.0, BAR * share - 2.0)
-            parts.append({"css": css, "x": plots.coordinate(left), "width": plots.coordinate(width)})
+            parts.append(
+                {"css": css, "x": plots.coordinate(left), "width": plots.coordinate(width)}
+            )
         left += BAR * share
     told = ", ".join(f"{share:.0%} {name}" for _, share, name in shares if share > 0.004)
     return {"parts": parts, "label": told.replace("%", " percent")}
