@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Now
 
-from ace_project.core.work.leases import JobStatus, LeasedJob
+from ace_project.core.work.leases import ACTIVE, JobStatus, LeasedJob
 from evolution.models.money import Dollars
 from playbooks.models import Agent, Delta
 
@@ -41,7 +41,7 @@ class TrainingJob(LeasedJob):
     candidates = models.JSONField(default=list)
     task_types = models.JSONField(default=list)
     iteration = models.PositiveIntegerField(default=0)
-    # When its last iteration began: who was served least recently is served next.
+    # When its last iteration ended: who was served least recently is served next.
     served_at = models.DateTimeField(null=True, editable=False)
     paused_at = models.DateTimeField(null=True, editable=False)
     # Trajectories of training (not of evaluation), those that failed included.
@@ -56,6 +56,8 @@ class TrainingJob(LeasedJob):
     # At the end: one entry per candidate {bullet_id, text, decision, effect, low, high, p_value,
     # uses, tokens, by_type: [...]}, and what became of them.
     effects = models.JSONField(default=list)
+    # What is said with the figures: {split, arithmetic, stopped, conclusion, theirs_usd}.
+    report = models.JSONField(default=dict)
     delta = models.ForeignKey(Delta, on_delete=models.SET_NULL, null=True, related_name="+")
 
     class Meta:
@@ -80,7 +82,7 @@ class TrainingJob(LeasedJob):
 
     @classmethod
     def last_served(cls) -> Any:
-        """Return when the job's last iteration began."""
+        """Return when the job's last iteration ended."""
         return F("served_at")
 
     @property
@@ -90,20 +92,21 @@ class TrainingJob(LeasedJob):
 
     @property
     def state(self) -> JobState:
-        """Return what the job is to those who ask."""
-        if self.status == JobStatus.QUEUED:
-            if self.paused_at:
-                return JobState.PAUSED
-            return JobState.RUNNING if self.started_at else JobState.QUEUED
+        """Return what the job is to those who ask; one is paused while its iteration ends."""
+        if self.paused_at and self.status in ACTIVE:
+            return JobState.PAUSED
+        if self.status == JobStatus.QUEUED and self.started_at:
+            return JobState.RUNNING
         return JobState(self.status)
 
     @classmethod
     def state_expression(cls) -> Case:
         """Return `state` as an expression, to filter and count by."""
-        queued = Q(status=JobStatus.QUEUED)
+        paused = Q(status__in=ACTIVE, paused_at__isnull=False)
+        between = Q(status=JobStatus.QUEUED, started_at__isnull=False)
         return Case(
-            When(queued & Q(paused_at__isnull=False), then=Value(JobState.PAUSED.value)),
-            When(queued & Q(started_at__isnull=False), then=Value(JobState.RUNNING.value)),
+            When(paused, then=Value(JobState.PAUSED.value)),
+            When(between, then=Value(JobState.RUNNING.value)),
             default=F("status"),
         )
 

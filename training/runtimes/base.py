@@ -103,6 +103,7 @@ class ActionRuntime(Protocol):
     simulated: bool
     n_inputs: int
     n_actions: int
+    n_states: int | None  # how many discrete states there are; None: their number has no end
 
     def play(
         self, policy: ActionPolicy, seeds: Sequence[int], *, max_steps: int, greedy: bool
