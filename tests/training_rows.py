@@ -10,11 +10,13 @@ from django.utils import timezone
 
 from playbooks.models import Agent
 from training.engine.config import Config
+from training.learner import context_learner
 from training.models import (
     Evaluation,
     PolicyCheckpoint,
     TrainingIteration,
     TrainingJob,
+    TrainingState,
     TrainingTask,
     Trajectory,
 )
@@ -43,7 +45,12 @@ def make_job(agent: Agent, state: str = "running", **fields: Any) -> TrainingJob
         "paused_at": now if state == "paused" else None,
         "finished_at": now if state in ("completed", "failed", "cancelled") else None,
     }
-    return TrainingJob.objects.create(agent=agent, config=config, **(defaults | fields))
+    job = TrainingJob.objects.create(agent=agent, config=config, **(defaults | fields))
+    free = sum(not entry["fixed"] for entry in job.candidates)
+    learner = context_learner(Config(**config), bullets=free, types=0)
+    state = learner.to_bytes(Config(**config))
+    TrainingState.objects.create(job=job, iteration=job.iteration, state=state)
+    return job
 
 
 def add_iterations(job: TrainingJob, count: int, **fields: Any) -> None:

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_safe
 from ace_project.console import job_effects, job_figures, job_reasons
 from ace_project.console.job_curves import curves
 from ace_project.core.people import Role, needs
+from training import selectors
 from training.models import Evaluation, EvaluationKind, JobState, TrainingJob
 
 SHOWN_CHECKPOINTS = 12
@@ -52,12 +53,15 @@ def page_context(job: TrainingJob) -> dict[str, Any]:
         "is_over": job.state in job_figures.ENDED,
         "ending": job_reasons.ending(job),
         "last": last,
-        "progress": job_figures.progress(job, newest, now),
+        "progress": job_figures.progress(
+            job, newest, ends_at=selectors.estimated_completion(job), now=now
+        ),
         "spend": job_figures.spend(job),
         "signal": job_figures.signal(last),
         "curves": curves(job, evaluations["baseline"]),
         **evaluations,
         "effects": job_effects.effects(job),
+        "chances": job_effects.chances(job),
         "checkpoints": _checkpoints(job),
         "tasks": _tasks(job),
         "refresh": _refresh(job),
@@ -89,7 +93,7 @@ def _evaluations(job: TrainingJob) -> dict[str, Any]:
 
 def _checkpoints(job: TrainingJob) -> list[dict[str, Any]]:
     """Return the kept checkpoints, newest first, each with its evaluation if it had one."""
-    rows = list(job.checkpoints.defer("state").order_by("-iteration")[:SHOWN_CHECKPOINTS])
+    rows = list(selectors.checkpoints(job)[:SHOWN_CHECKPOINTS])
     numbers = [row.iteration for row in rows]
     found = Evaluation.objects.filter(
         job=job, kind=EvaluationKind.VALIDATION, iteration__in=numbers

@@ -123,7 +123,7 @@ def _buckets(job: TrainingJob) -> list[dict[str, Any]]:
             step=Avg("change_norm"),
         )
     )
-    return list(means[: POINTS + 1])
+    return [dict(row) for row in means[: POINTS + 1]]
 
 
 def _evaluations(job: TrainingJob) -> list[Evaluation]:

@@ -1,9 +1,11 @@
 """What each bullet of a training job is worth, as rows of a table."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
+
+import numpy as np
 
 from ace_project.console.templatetags import figures
 from ace_project.console.templatetags.plots import (
@@ -13,7 +15,10 @@ from ace_project.console.templatetags.plots import (
     coordinate,
     round_ticks,
 )
-from training.models import TrainingJob
+from training.engine.packing import CorruptState
+from training.engine.policy import ContextPolicy
+from training.learner import Learner
+from training.models import PolicyCheckpoint, TrainingJob, TrainingState
 
 MOST_ROWS = 100
 WIDTH, HEIGHT, EDGE = 248, 20, 4.0
@@ -53,8 +58,53 @@ class Effects:
     more: int
 
 
+@dataclass(frozen=True, slots=True)
+class Chance:
+    """How likely the policy is to let a bullet in, over the task types alike."""
+
+    text: str
+    kept: float
+    bar: str
+
+
+def chances(job: TrainingJob) -> list[Chance]:
+    """Return what a context policy that is still learning makes of each bullet; one query.
+
+    The likeliest first, at most MOST_ROWS; empty once there are effects, and where the saved
+    policy cannot be read.
+    """
+    if job.policy != "context" or job.effects or not job.iteration:
+        return []
+    found = _inclusion(job, TrainingState.objects.filter(job=job).values_list("state", flat=True))
+    rows = [
+        Chance(
+            str(entry["text"]),
+            found[entry["bullet_id"]],
+            coordinate(104 * found[entry["bullet_id"]]),
+        )
+        for entry in job.candidates
+        if entry.get("bullet_id") in found
+    ]
+    return sorted(rows, key=lambda row: -row.kept)[:MOST_ROWS]
+
+
+def _inclusion(job: TrainingJob, states: Iterable[Any]) -> dict[str, float]:
+    """Return how likely each bullet that may be left out is let in, by its id."""
+    saved = next(iter(states), None)
+    try:
+        learner = Learner.from_bytes(bytes(saved or b""))
+    except CorruptState:
+        return {}
+    if not isinstance(learner.policy, ContextPolicy):
+        return {}
+    types = np.arange(learner.policy.n_types) if learner.policy.n_types else np.array([-1])
+    means = learner.policy.probabilities(types).mean(axis=0).tolist()
+    free = [entry["bullet_id"] for entry in job.candidates if not entry.get("fixed")]
+    return dict(zip(free, means, strict=False))
+
+
 def effects(job: TrainingJob) -> Effects | None:
-    """Return the table of a job whose bullets are worked out, None before.
+    """Return the table of a job whose bullets are worked out, None before; one query.
 
     The entries are those of `TrainingJob.effects`; what is malformed in one is left unknown.
     """
@@ -65,7 +115,9 @@ def effects(job: TrainingJob) -> Effects | None:
     shown = entries[:MOST_ROWS]
     scale, ticks = _axis(shown)
     fixed = {c.get("bullet_id") for c in job.candidates if c.get("fixed")}
-    rows = [_row(entry, scale, entry.get("bullet_id") in fixed, job) for entry in shown]
+    best = PolicyCheckpoint.objects.filter(pk=job.best_checkpoint_id or 0)
+    kept = _inclusion(job, best.values_list("state", flat=True))
+    rows = [_row(entry, scale, entry.get("bullet_id") in fixed, kept, job) for entry in shown]
     return Effects(rows, ticks, coordinate(scale(0.0)), len(entries) - len(shown))
 
 
@@ -84,7 +136,13 @@ def _axis(entries: list[dict[str, Any]]) -> tuple[Scale, list[Tick]]:
     return scale, [Tick(coordinate(scale(m / 100)), figures.signed(m, 0)) for m in marks]
 
 
-def _row(entry: Mapping[str, Any], scale: Scale, fixed: bool, job: TrainingJob) -> Row:
+def _row(
+    entry: Mapping[str, Any],
+    scale: Scale,
+    fixed: bool,
+    kept: Mapping[str, float],
+    job: TrainingJob,
+) -> Row:
     value, low, high = (_number(entry, name) for name in ("effect", "low", "high"))
     chip, words = _DECISIONS.get(str(entry.get("decision", "")), ("", ""))
     uses, tokens = _number(entry, "uses"), _number(entry, "tokens")
@@ -99,7 +157,7 @@ def _row(entry: Mapping[str, Any], scale: Scale, fixed: bool, job: TrainingJob) 
         plot=_plot(value, low, high, scale),
         uses=None if uses is None else int(uses),
         tokens=None if tokens is None else int(tokens),
-        kept=_number(entry, "kept"),
+        kept=kept.get(str(entry.get("bullet_id"))),
         only_in=_types(entry),
     )
 
@@ -131,5 +189,6 @@ def _plot(
 
 def _number(entry: Mapping[str, Any], name: str) -> float | None:
     value = entry.get(name)
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number and isfinite(value) else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+        return None
+    return float(value)

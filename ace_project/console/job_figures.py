@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from statistics import mean, median
+from datetime import datetime
+from statistics import mean
 
+from evolution.models import Budget
 from training.models import Evaluation, JobState, TrainingIteration, TrainingJob
+from training.money import scope_of
 
 # The pace is that of this many of the newest iterations.
 PACE_OVER = 20
@@ -28,21 +30,22 @@ class Progress:
         return 100 * self.done / self.total
 
 
-def progress(job: TrainingJob, newest: Sequence[TrainingIteration], now: datetime) -> Progress:
-    """Return the progress of a job from its newest iterations, the newest first.
+def progress(
+    job: TrainingJob,
+    newest: Sequence[TrainingIteration],
+    *,
+    ends_at: datetime | None,
+    now: datetime,
+) -> Progress:
+    """Return the progress of a job from some of its newest iterations, and when it will end.
 
-    What is left is measured from one iteration's end to the next one's, other jobs' turns in
-    between included; the median, since a pause makes one such step long.
+    A paused job tells the work that is left: as long as these took, other jobs' turns left out.
     """
     total = job.total_iterations
     each = mean(row.seconds for row in newest) if newest else None
-    ends = [row.created_at for row in newest]
-    gaps = [(a - b).total_seconds() for a, b in zip(ends, ends[1:], strict=False)]
-    pace = median(gaps) if gaps else each
-    is_over = job.state in ENDED
-    left = None if pace is None or is_over else pace * (total - job.iteration)
-    is_going = left is not None and job.state == JobState.RUNNING
-    ends_at = now + timedelta(seconds=left) if is_going and left is not None else None
+    left = None if each is None or job.state in ENDED else each * (total - job.iteration)
+    if ends_at is not None:
+        left = max(0.0, (ends_at - now).total_seconds())
     return Progress(job.iteration, total, each, left, ends_at)
 
 
@@ -51,10 +54,13 @@ class Spend:
     """What a job cost and will cost, US dollars; None where nothing is known yet."""
 
     spent: float
+    reserved: float
     limit: float
     forecast: float | None
     per_trajectory: float | None
     group: int
+    # What the agent says that its tries cost it; nothing of ours.
+    theirs: float | None
 
     @property
     def per_thousand(self) -> float | None:
@@ -68,15 +74,19 @@ class Spend:
 
 
 def spend(job: TrainingJob) -> Spend:
-    """Return what a job spent, evaluation included, and where that leads at its end."""
-    spent, done = float(job.spent_usd), job.iteration
-    is_going = bool(done) and job.state not in ENDED
+    """Return what a job spent, evaluation included, and where that leads at its end; one query."""
+    row = Budget.objects.filter(scope=scope_of(job.pk), period="").first()
+    spent = float(row.spent_usd) if row else float(job.spent_usd)
+    done, is_going = job.iteration, bool(job.iteration) and job.state not in ENDED
+    theirs = job.report.get("theirs_usd")
     return Spend(
         spent=spent,
+        reserved=float(row.reserved_usd) if row else 0.0,
         limit=float(job.config["max_budget_usd"]),
         forecast=spent / done * job.total_iterations if is_going and spent else None,
         per_trajectory=spent / job.trajectories if job.trajectories else None,
         group=int(job.config["n_trajectories_per_query"]),
+        theirs=float(theirs) if theirs else None,
     )
 
 

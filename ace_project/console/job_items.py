@@ -7,9 +7,8 @@ from django.urls import reverse
 
 from ace_project.console.items import Action, Item
 from ace_project.console.job_reasons import ending
-from ace_project.console.jobs import HEAVY
-from ace_project.core.work.leases import JobStatus
-from training.models import TrainingJob
+from training import selectors
+from training.models import JobState, TrainingJob
 
 FAILED_OVER = timedelta(days=7)
 SHOWN = 3
@@ -18,9 +17,9 @@ SHOWN = 3
 def job_items(now: datetime) -> list[Item]:
     """Return the newest jobs that failed, without a later one of their agent; one query."""
     later = TrainingJob.objects.filter(agent=OuterRef("agent"), pk__gt=OuterRef("pk"))
-    rows = TrainingJob.objects.filter(status=JobStatus.FAILED, created_at__gte=now - FAILED_OVER)
+    rows = selectors.jobs(state=JobState.FAILED).filter(created_at__gte=now - FAILED_OVER)
     failed = rows.filter(~Exists(later)).select_related("agent", "best_checkpoint")
-    return [_item(row) for row in failed.defer(*HEAVY, "best_checkpoint__state")[:SHOWN]]
+    return [_item(row) for row in failed.defer("best_checkpoint__state")[:SHOWN]]
 
 
 def _item(job: TrainingJob) -> Item:

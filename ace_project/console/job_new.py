@@ -15,10 +15,12 @@ from ace_project.core.errors import AceError
 from ace_project.core.people import Role, needs
 from playbooks.models import Agent
 from training.models import TrainingJob
+from training.runtimes.base import InvalidRuntime
+from training.runtimes.registry import kind_of
 from training.services import jobs as services
 
 MOST_AGENTS = 200
-RUNTIMES = (
+_RUNTIMES = (
     ("workshop", "Workshop", "Simulated customers and bookings; for workshop agents. Free."),
     ("http", "HTTP callback", "Your agent gets task and context, and answers with what it did."),
     ("openai", "Model with tools", "An OpenAI-compatible model calls tools that you declare."),
@@ -101,12 +103,19 @@ def _context(request: HttpRequest, form: Form) -> dict[str, Any]:
         "typed": form.typed,
         "errors": form.errors,
         "agents": names,
-        "runtimes": RUNTIMES,
+        "runtimes": [row for row in _RUNTIMES if _is_there(row[0])],
         "important": [_field(form, setting) for setting in IMPORTANT],
         "further": [_field(form, setting) for setting in FURTHER],
         "is_unfolded": any(s.name in form.errors for s in FURTHER) or "reward" in form.errors,
         "missing": _missing(form),
     }
+
+
+def _is_there(runtime: str) -> bool:
+    try:
+        return bool(kind_of({"name": runtime}))
+    except InvalidRuntime:
+        return False
 
 
 def _field(form: Form, setting: Setting) -> dict[str, Any]:

@@ -30,13 +30,14 @@ def ending(job: TrainingJob) -> Ending | None:
 
 
 def _completed(job: TrainingJob) -> Ending:
-    done = figures.thousands(job.iteration)
+    done, stopped = figures.thousands(job.iteration), str(job.report.get("stopped", ""))
+    rising = stopped or "Held-out success stopped rising."
     known = {
         "converged": Ending(
             "good",
             "circle-check",
             "Converged.",
-            f"Held-out success stopped rising, so it ended after {done} iterations.",
+            f"{rising} It ended after {done} iterations.",
         ),
         "target_reached": Ending(
             "good",

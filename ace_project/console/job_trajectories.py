@@ -15,14 +15,13 @@ from ace_project.console.asked import asked as asked_of
 from ace_project.console.job import job_of
 from ace_project.console.templatetags.trail import Trail, trail
 from ace_project.core.people import Role, needs
+from training import bodies
 from training.models import Split, TrainingJob, TrainingTask, Trajectory, TrajectoryOutcome
 
 # What is asked for is looked for in this many of the newest trajectories.
 WINDOW = 50_000
 STEPS_SHOWN = 200
 MOST_SIBLINGS = 16
-# A damaged or hostile body must not fill the memory: no honest one is longer.
-MOST_BYTES = 64 * 1024 * 1024
 
 RESULTS = [
     ("", "Any outcome"),
@@ -99,7 +98,7 @@ def trajectory(request: HttpRequest, pk: int, number: int) -> HttpResponse:
     if row is None:
         raise Http404("there is no such trajectory")
     body = _body(row)
-    steps = [step for step in body.get("steps", []) if isinstance(step, dict)]
+    steps = _steps(body)
     start = max(1, keyset.whole_number(request, "from") or 1)
     start = min(start, max(1, len(steps)))
     task = TrainingTask.objects.filter(job=job, split=Split.TRAIN, number=row.task).first()
@@ -110,7 +109,7 @@ def trajectory(request: HttpRequest, pk: int, number: int) -> HttpResponse:
         "query": _text(task.query) if task else "",
         "answer": body.get("answer"),
         "heads": body.get("heads"),
-        "damaged": bool(row.body) and not body,
+        "damaged": not body,
         "trail": _page_of(steps, start),
         "start": start,
         "end": min(len(steps), start + STEPS_SHOWN - 1),
@@ -124,15 +123,20 @@ def trajectory(request: HttpRequest, pk: int, number: int) -> HttpResponse:
 
 
 def _body(row: Trajectory) -> dict[str, Any]:
-    """Return steps, answer and heads; empty where nothing was kept or it cannot be read."""
-    if not row.body:
-        return {}
+    """Return steps, answer and heads; empty where they cannot be read."""
     try:
-        unpacked = zlib.decompressobj().decompress(bytes(row.body), MOST_BYTES)
-        found = json.loads(unpacked)
+        return bodies.read(bytes(row.body))
     except (zlib.error, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+
+
+def _steps(body: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the steps as parts/trail.html draws them; one of an episode is its action."""
+    steps = [step for step in body.get("steps", []) if isinstance(step, dict)]
+    return [
+        {"tool": f"action {s['action']}", "reward": s["reward"]} if "action" in s else s
+        for s in steps
+    ]
 
 
 def _page_of(steps: list[dict[str, Any]], start: int) -> Trail:

@@ -12,11 +12,10 @@ from ace_project.console import keyset
 from ace_project.console.asked import asked as asked_of
 from ace_project.core.people import Role, needs
 from playbooks.models import Agent
+from training import selectors
 from training.models import Evaluation, EvaluationKind, JobState, TrainingJob
 
 MOST_AGENTS = 200
-# What a list needs no row to carry: as long as the playbook, or as the job.
-HEAVY = ("candidates", "task_types", "effects", "metrics", "reward")
 
 
 @needs(Role.VIEWER)
@@ -37,13 +36,8 @@ def jobs(request: HttpRequest) -> HttpResponse:
 
 
 def _rows(asked: dict[str, str]) -> QuerySet[TrainingJob]:
-    rows = TrainingJob.objects.select_related("agent").defer(*HEAVY)
-    if asked["agent"]:
-        rows = rows.filter(agent__agent_id=asked["agent"])
-    if asked["state"] in JobState.values:
-        rows = rows.annotate(state_now=TrainingJob.state_expression())
-        rows = rows.filter(state_now=asked["state"])
-    return rows
+    state = asked["state"] if asked["state"] in JobState.values else None
+    return selectors.jobs(agent_id=asked["agent"] or None, state=state)
 
 
 def latest_evaluations(rows: Sequence[TrainingJob]) -> dict[int, Evaluation]:

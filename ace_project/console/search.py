@@ -11,12 +11,12 @@ from django.views.decorators.http import require_safe
 
 from ace_project.console import keyset
 from ace_project.console.asked import asked as asked_of
-from ace_project.console.jobs import HEAVY
 from ace_project.core.people import Role, needs
 from evolution.models import ExecutionTrace
 from evolution.selectors import LIST_FIELDS
 from playbooks.models import Agent, Bullet, Delta
 from playbooks.operations import describe
+from training import selectors
 from training.models import TrainingJob
 
 SHOWN = 10
@@ -87,8 +87,7 @@ def _trainings(query: str) -> list[TrainingJob]:
     wanted = Q(title__icontains=query)
     if query.isascii() and query.isdigit() and len(query) < 19:
         wanted |= Q(pk=int(query))
-    rows = keyset.newest(TrainingJob.objects.all(), TRAININGS_WINDOW).filter(wanted)
-    return list(rows.select_related("agent").defer(*HEAVY)[:SHOWN])
+    return list(keyset.newest(selectors.jobs(), TRAININGS_WINDOW).filter(wanted)[:SHOWN])
 
 
 def _traces(query: str) -> list[ExecutionTrace]:

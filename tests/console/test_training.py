@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Callable
+from decimal import Decimal
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -9,9 +11,12 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from playbooks.models import Agent
+from playbooks.actors import person
+from playbooks.models import Agent, Mode
 from tests.training_rows import add_evaluation, add_iterations, add_trajectory, make_job
-from training.models import JobState, TrainingJob, Trajectory
+from training.models import JobState, TrainingJob, TrainingState, Trajectory
+from training.runtimes.workshop import WorkshopRuntime
+from training.services import make_workshop_agent
 
 LIST = "/training/"
 NEW = "/training/new/"
@@ -53,18 +58,9 @@ def test_only_operators_start_and_steer_and_the_others_are_told(
     assert TrainingJob.objects.get().state == JobState.RUNNING
 
 
-def test_a_viewer_makes_no_delta(signed_in: Callable[..., Client], agent: Agent) -> None:
-    job, viewer = make_job(agent), signed_in("viewer")
-    add_iterations(job, 10)
-    add_evaluation(job, 10)
-    assert "Make a delta" not in shown(viewer, url_of(job))
-    assert viewer.post(url_of(job, "propose/"), {"checkpoint": 10}).status_code == 403
-    assert "Make a delta" in shown(signed_in("reviewer"), url_of(job))
-
-
 def test_other_methods_are_refused(signed_in: Callable[..., Client], agent: Agent) -> None:
     operator, job = signed_in("operator"), make_job(agent)
-    for verb in (*STEERING, "propose/"):
+    for verb in STEERING:
         assert operator.get(url_of(job, verb)).status_code == 405
     for url in (LIST, url_of(job), url_of(job, "trajectories/")):
         assert operator.post(url).status_code == 405
@@ -77,9 +73,6 @@ def test_what_is_not_there_is_a_404(signed_in: Callable[..., Client], agent: Age
     for verb in STEERING:
         assert operator.post(f"{LIST}987654/{verb}").status_code == 404
     assert operator.get(url_of(job, f"trajectories/{row.pk}/")).status_code == 404
-    for checkpoint in ("7", "x", ""):
-        asked = {"checkpoint": checkpoint}
-        assert operator.post(url_of(job, "propose/"), asked).status_code == 404
 
 
 # ---- the list ----
@@ -175,7 +168,7 @@ def test_every_state_has_its_page_before_anything_is_measured(
     ("status", "reason", "text"),
     [
         ("completed", "finished", "All 10 iterations are done."),
-        ("completed", "converged", "stopped rising, so it ended after 10"),
+        ("completed", "converged", "stopped rising. It ended after 10"),
         ("completed", "target_reached", "The mean reward came to 0.9"),
         ("completed", "no_signal", "There was nothing to learn from."),
         ("failed", "budget_exceeded", "Nothing was spent past a limit."),
@@ -234,6 +227,21 @@ def test_effects_are_told_with_interval_uses_and_decision(
     assert page.index("Never read a card back.") < page.index("Ask &lt;b&gt;first")
 
 
+def test_while_it_learns_the_policys_leaning_is_shown_and_no_effect(
+    signed_in: Callable[..., Client], agent: Agent
+) -> None:
+    viewer, job = signed_in("viewer"), make_job(agent)
+    add_iterations(job, 1)
+    assert [(row.text, row.kept) for row in viewer.get(url_of(job)).context["chances"]] == [
+        ("Ask <b>first</b>.", 0.5)
+    ]
+    page = shown(viewer, url_of(job))
+    assert "Ask &lt;b&gt;first" in page
+    assert "worked out when the job ends" in page
+    TrainingState.objects.update(state=b"damaged")
+    assert viewer.get(url_of(job)).context["chances"] == []
+
+
 def test_what_others_wrote_is_escaped(signed_in: Callable[..., Client], agent: Agent) -> None:
     bad = "<script>alert(1)</script>\u202e"
     job = make_job(
@@ -267,7 +275,6 @@ def test_simulated_jobs_are_marked(signed_in: Callable[..., Client], agent: Agen
     assert "Episodes of CartPole-v1" in page
     assert "Held-out reward" in page
     assert "What each bullet is worth" not in page
-    assert "Make a delta" not in shown(signed_in("operator"), url_of(job))
 
 
 def test_a_long_job_is_drawn_in_bounded_points_and_as_many_queries(
@@ -279,7 +286,7 @@ def test_a_long_job_is_drawn_in_bounded_points_and_as_many_queries(
     add_evaluation(job, 1)
     with CaptureQueriesContext(connection) as one:
         viewer.get(url_of(job))
-    assert len(one) <= 17
+    assert len(one) <= 18
     add_iterations(job, 2000)
     for number in range(2, 102):
         add_evaluation(job, number * 19)
@@ -360,3 +367,138 @@ def test_no_trajectories_yet_is_said(signed_in: Callable[..., Client], agent: Ag
     page = shown(signed_in("viewer"), url_of(make_job(agent), "trajectories/"))
     assert "they come with the first iteration" in page
     assert not Trajectory.objects.exists()
+
+
+# ---- steering ----
+def test_an_operator_pauses_resumes_and_cancels_and_is_told_what_follows(
+    signed_in: Callable[..., Client], agent: Agent
+) -> None:
+    operator, job = signed_in("operator", "ann"), make_job(agent, status="queued")
+
+    def press(verb: str, **posted: str) -> str:
+        answer = operator.post(url_of(job, verb), posted, follow=True)
+        job.refresh_from_db()
+        return answer.content.decode()
+
+    assert "Nothing more is spent until you resume." in press("pause/")
+    assert job.state == JobState.PAUSED
+    assert "cannot be paused" in press("pause/")
+    assert "goes on after iteration 0" in press("resume/")
+    assert job.state == JobState.RUNNING
+    assert "cannot be resumed" in press("resume/")
+    assert "is cancelled" in press("cancel/", reason="Wrong <b>tasks</b>")
+    assert job.state == JobState.CANCELLED
+    page = press("cancel/")
+    assert "cannot be cancelled" in page
+    assert "Wrong &lt;b&gt;tasks" in page
+    assert "<b>tasks" not in page
+
+
+# ---- starting ----
+@pytest.fixture
+def workshop(db: None) -> Agent:
+    """Return a workshop agent with two lessons."""
+    return make_workshop_agent(agent_id="workshop", seed=3, mode=Mode.STRICT, author=person("ann"))
+
+
+WANTED = {
+    "agent": "workshop", "runtime": "workshop", "title": "Which help", "n_iterations": "3",
+    "batch_size": "2", "lessons": "Before a refund, call get_order.\r\nNever repeat a call.",
+}  # fmt: skip
+
+
+def test_the_form_starts_a_job_with_what_was_typed(
+    signed_in: Callable[..., Client], workshop: Agent
+) -> None:
+    operator = signed_in("operator", "ann")
+    answer = operator.post(NEW, WANTED)
+    job = TrainingJob.objects.get()
+    assert answer.headers["Location"] == url_of(job)
+    assert (job.title, job.requested_by) == ("Which help", "person:ann")
+    assert (job.config["n_iterations"], job.config["batch_size"]) == (3, 2)
+    assert job.config["learning_rate"] == 0.05
+    assert [entry["text"] for entry in job.candidates] == WANTED["lessons"].split("\r\n")
+    again = shown(operator, NEW, **{"from": job.pk})
+    assert 'name="n_iterations" type="number"' in again
+    assert 'value="3"' in again
+    assert 'value="Which help"' in again
+
+
+def test_the_cost_is_shown_with_its_arithmetic_before_anything_starts(
+    signed_in: Callable[..., Client], workshop: Agent
+) -> None:
+    operator = signed_in("operator")
+    plain = operator.post(NEW, WANTED | {"do": "estimate"}).content.decode()
+    assert "3 iterations x 2 tasks x 8 trajectories = 48 to train" in plain
+    assert 'value="Which help"' in plain
+    part = operator.post(NEW, WANTED, headers={"HX-Request": "true"}).content.decode()
+    assert part.lstrip().startswith('<div id="estimate"')
+    assert "= 48 to train" in part
+    missing = operator.post(NEW, WANTED | {"agent": ""}, headers={"HX-Request": "true"})
+    assert "choose the agent" in missing.content.decode()
+    assert not TrainingJob.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("typed", "field", "told"),
+    [
+        ({"agent": "nobody"}, "agent", "choose the agent"),
+        ({"runtime": "abacus"}, "runtime", "choose one"),
+        ({"runtime": "gymnasium"}, "env", "is needed"),
+        ({"batch_size": "many"}, "batch_size", "must be a whole number"),
+        ({"batch_size": "129"}, "batch_size", "at most 128"),
+        ({"learning_rate": "nan"}, "learning_rate", "must be a number"),
+        ({"advantage": "best"}, "advantage", "must be one of"),
+        ({"tasks": '{"query": "a"}\n{"query'}, "tasks", "line 2 is not JSON"),
+        ({"tasks": '{"query": "a"}\n{"answer": 1}'}, "tasks", "number 2"),
+        ({"held_out": "[" * 100_000}, "held_out", "nested too deeply"),
+        ({"reward": "{"}, "reward", "is not JSON"),
+        ({"lessons": "x" * 100_000}, "lessons", "number 1"),
+    ],
+)
+def test_what_is_wrong_stands_beside_its_field_and_nothing_starts(
+    signed_in: Callable[..., Client],
+    workshop: Agent,
+    typed: dict[str, str],
+    field: str,
+    told: str,
+) -> None:
+    answer = signed_in("operator").post(NEW, WANTED | typed)
+    assert answer.status_code == 400
+    assert told in answer.context["errors"][field]
+    assert "Nothing was started." in answer.content.decode()
+    assert not TrainingJob.objects.exists()
+
+
+def test_several_fields_are_told_at_once_and_keep_what_was_typed(
+    signed_in: Callable[..., Client], workshop: Agent
+) -> None:
+    typed = {"batch_size": "<b>", "gamma": "7", "title": "<i>mine</i>"}
+    answer = signed_in("operator").post(NEW, WANTED | typed)
+    assert set(answer.context["errors"]) == {"batch_size", "gamma"}
+    page = answer.content.decode()
+    assert 'value="&lt;b&gt;"' in page
+    assert "&lt;i&gt;mine" in page
+    assert "<i>mine" not in page
+
+
+def test_tasks_come_from_a_file_but_not_from_both(
+    signed_in: Callable[..., Client], agent: Agent
+) -> None:
+    operator = signed_in("operator")
+    for content, told in ((b'{"query": "a"}\nx', "line 2"), (b"\xff\xfe", "not text in UTF-8")):
+        answer = operator.post(NEW, WANTED | {"tasks_file": BytesIO(content)})
+        assert told in answer.context["errors"]["tasks"]
+    both = WANTED | {"tasks": "{}", "tasks_file": BytesIO(b"{}")}
+    assert "not both" in operator.post(NEW, both).context["errors"]["tasks"]
+
+
+def test_a_budget_that_the_worst_case_does_not_fit_is_told_beside_the_budget(
+    signed_in: Callable[..., Client], workshop: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(WorkshopRuntime, "worst_case_usd", lambda *_: Decimal("0.01"))
+    answer = signed_in("operator").post(NEW, WANTED | {"max_budget_usd": "0.05"})
+    told = answer.context["errors"]["max_budget_usd"]
+    assert "at most" in told
+    assert "$0.05" in told
+    assert not TrainingJob.objects.exists()

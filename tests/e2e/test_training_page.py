@@ -41,7 +41,7 @@ def test_a_job_is_watched_while_its_rows_change_and_its_plots_are_drawn_on(
     page.wait_for_function(DRAWN)
     page.evaluate(MARK)
     add_iterations(job, 1, avg_reward=0.9)
-    page.get_by_label("Mean reward rose from 0.402 to 0.9 up to iteration 21").wait_for()
+    page.get_by_role("img", name="Mean reward rose from 0.402 to 0.9 up to iteration 21").wait_for()
     page.locator("#curve-reward .uplot[data-seen=yes]").wait_for()
     page.locator("#curve-reward .u-over").hover(position={"x": 4, "y": 40})
     page.locator(".ace-tip", has_text="Iteration").first.wait_for()
