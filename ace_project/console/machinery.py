@@ -8,6 +8,7 @@ from django.db.models.functions import Coalesce, Now
 
 from ace_project.core.models import WorkerBeat
 from ace_project.core.work.leases import JobStatus
+from evolution import pace
 from evolution.models import EvolutionRun
 from training.models import Comparison, TrainingJob
 
@@ -17,12 +18,16 @@ ALIVE = timedelta(seconds=10)
 
 @dataclass(frozen=True, slots=True)
 class Machinery:
-    """Workers alive, the newest beat of any, jobs queued and the moment the oldest was."""
+    """Workers alive, the newest beat of any, jobs queued and the moment the oldest was.
+
+    `paced_until` is when the next automatic run may start, None where none has to wait.
+    """
 
     workers: int
     last_beat: datetime | None
     queued: int
     oldest: datetime | None
+    paced_until: datetime | None = None
 
     @property
     def is_stuck(self) -> bool:
@@ -44,4 +49,5 @@ def machinery() -> Machinery:
         )
     ]
     moments = [row["oldest"] for row in waiting if row["oldest"]]
-    return Machinery(workers, last, sum(row["n"] for row in waiting), min(moments, default=None))
+    queued = sum(row["n"] for row in waiting)
+    return Machinery(workers, last, queued, min(moments, default=None), pace.opens_at())

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from playbooks.models import Agent
-from training.runtimes import gymnasium, workshop
+from training.runtimes import gymnasium, http, workshop
 from training.runtimes.base import ActionRuntime, ContextRuntime, InvalidRuntime, Task
 
 Spec = Mapping[str, Any]
@@ -48,6 +48,13 @@ _KINDS: dict[str, Kind] = {
         make=gymnasium.make,
         tasks=gymnasium.tasks,
         defaults=gymnasium.defaults,
+    ),
+    "http": Kind(
+        policy="context",
+        simulated=False,
+        keys=frozenset({"url", "timeout", "max_cost_usd", "secret_version", "heads"}),
+        check=http.check,
+        make=http.make,
     ),
 }
 
