@@ -130,3 +130,14 @@ def test_constraints_are_never_left_out_and_every_candidate_is_named_once() -> N
         job = start(make_agent(), runtime, candidates=["Say please.", BULLETS[0]])
     assert [c["text"] for c in job.candidates] == [*BULLETS, "Say please."]
     assert [c["in_playbook"] for c in job.candidates] == [True, True, True, False]
+
+
+def test_the_metrics_of_training_are_served_by_their_contracted_names(client) -> None:
+    with scripted() as runtime:
+        start(make_agent(), runtime)
+    text = client.get("/metrics").content.decode()
+    assert 'ace_training_jobs{status="queued"} 1.0' in text
+    assert 'ace_training_jobs{status="paused"} 0.0' in text
+    assert "ace_training_iteration_duration_seconds_count 0.0" in text
+    assert 'ace_training_trajectories_total{outcome="failed"} 0.0' in text
+    assert "# TYPE ace_training_reward gauge" in text
