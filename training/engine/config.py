@@ -38,6 +38,11 @@ _CHOICES: dict[str, tuple[str | None, ...]] = {
 }
 
 
+# How likely a context policy lets a bullet in at first, and one that joins a running policy.
+# From near all-on most groups fail alike and teach nothing.
+START_PROBABILITY, ADDED_PROBABILITY = 0.5, 0.3
+
+
 class InvalidConfig(ValueError):
     """A setting that cannot be; `field` names it."""
 
@@ -127,3 +132,22 @@ def _range(name: str) -> str:
     low, high = _RANGES[name]
     start = f"above {low:g}" if name in _OPEN else f"at least {low:g}"
     return start if high is None else f"{start} and at most {high:g}"
+
+
+def context_defaults() -> dict[str, Any]:
+    """Return the settings of a context policy's job where nobody chose others.
+
+    Chosen on the simulated worlds 1000 to 1299 of `bench.bullet_world` for 2,000 trajectories:
+    with 16 tasks of 8 an iteration, a rate of 0.05 left the policy .05 closer to its start and no
+    better, and half or double `type_rate` changed less than chance. One step a bullet: credit and
+    discount have nothing to share out.
+    """
+    return {
+        "policy": "context",
+        "learning_rate": 0.1,
+        "epochs": 4,
+        "type_rate": 0.5,
+        "entropy_bonus": 0.0,
+        "credit": "broadcast",
+        "gamma": 1.0,
+    }
