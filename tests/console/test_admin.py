@@ -19,10 +19,19 @@ from ace_project.core.models import IdempotencyKey, WorkerBeat
 from evolution import ledger
 from evolution.llm import breaker
 from evolution.llm.breaker import Permit
-from evolution.models import Deliberation, EvolutionRun, ExecutionTrace, LlmExchange, Pause
+from evolution.models import Deliberation, EvolutionRun, ExecutionTrace, LlmExchange, Pace, Pause
 from playbooks import actors, selectors, services
 from playbooks.models import Agent, Source, Waiver
-from training.models import Comparison
+from training.models import (
+    Comparison,
+    Evaluation,
+    PolicyCheckpoint,
+    TrainingIteration,
+    TrainingJob,
+    TrainingState,
+    TrainingTask,
+    Trajectory,
+)
 
 OURS = [
     m
@@ -68,13 +77,31 @@ def fill(number: int) -> None:
         waived_by="person:ann", expires_at=timezone.now(),
     )  # fmt: skip
     Deliberation.objects.create(delta=outcome.delta, error=HOSTILE)
+    Pace.objects.update_or_create(defaults={"level_seconds": 0.0, "filled_at": timezone.now()})
     Comparison.objects.create(
         agent=agent, before=1, after=2, first_task=0, total=1, requested_by="person:ann"
     )
+    train(agent)
     call_a_model(agent)
     tokens.issue(agent.agent_id)
     IdempotencyKey.objects.create(token="t", key=f"k{number}", body_hash="", status=200)
     WorkerBeat.objects.create(name=f"worker-{number}")
+
+
+def train(agent: Agent) -> None:
+    """Make a training job with one row of each kind."""
+    job = TrainingJob.objects.create(
+        agent=agent, title=HOSTILE, requested_by="person:ann", config={}, runtime={},
+        policy="context", base_version=1,
+    )  # fmt: skip
+    TrainingTask.objects.create(job=job, split="train", number=0, query=HOSTILE)
+    TrainingState.objects.create(job=job, iteration=0, state=b"")
+    TrainingIteration.objects.create(job=job, number=1, seconds=1.0)
+    PolicyCheckpoint.objects.create(job=job, iteration=1, sha256="0" * 64, size=0)
+    Evaluation.objects.create(job=job, kind="baseline", iteration=0, tasks=1)
+    Trajectory.objects.create(
+        job=job, iteration=1, task=0, trial=0, outcome="broken", error=HOSTILE
+    )
 
 
 def call_a_model(agent: Agent) -> None:
