@@ -166,7 +166,7 @@ def _sizes(belief: Posterior) -> tuple[Floats, Floats]:
 
 
 def _noise(data: Sums, belief: Posterior, total: float, rows: int) -> float:
-    """Return the variance of what the beliefs leave of the outcomes (the other half of the step)."""
+    """Return the variance of what the beliefs leave of the outcomes (the step's other half)."""
     means = np.vstack([belief.by_type, belief.overall])  # (T + 1, D)
     spreads = np.concatenate([belief.spreads, belief.covariance[None]])
     squares = np.concatenate([data.squares, data.loose_squares[None]])
