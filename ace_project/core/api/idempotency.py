@@ -22,19 +22,30 @@ _TRY = "SELECT pg_try_advisory_lock(hashtextextended(%s, 11))"
 _LET_GO = "SELECT pg_advisory_unlock(hashtextextended(%s, 11))"
 
 
-def once(handler: Callable[..., Any]) -> Callable[..., Any]:
+Handler = Callable[..., Any]
+
+
+def once(handler: Handler) -> Handler:
     """Let a DRF view's `post` run once per key and token; the repeated call gets the first answer.
 
     An answer that the handler returns is kept, whatever its status. One that it raises is not:
     its effect was rolled back, so that the same key may be tried again.
     """
+    return _guarded(handler, run_once)
 
+
+def once_alone(handler: Handler) -> Handler:
+    """Do as `once` for a `post` whose effect commits on its own; see `run_alone`."""
+    return _guarded(handler, run_alone)
+
+
+def _guarded(handler: Handler, run: Callable[..., HttpResponse | Response]) -> Handler:
     @wraps(handler)
     def guarded(view: Any, request: Request, *args: Any, **kwargs: Any) -> Any:
         key = request.headers.get("Idempotency-Key")
         if key is None:
             return handler(view, request, *args, **kwargs)
-        return run_once(
+        return run(
             request._request,
             request.user.jti,  # type: ignore[union-attr]
             key,
