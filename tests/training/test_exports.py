@@ -98,7 +98,7 @@ def test_raw_rows_hold_what_was_chosen_what_it_earned_and_what_was_done(job):
         "advantage": 0.25,
         "log_prob": -2.0,
         "bullets": [strategies[0], strategies[2]],
-        "heads": {"variant": 1},
+        "heads": {"variant": "act at once"},
         "steps": list(STEPS),
         "answer": "Done.",
         "step_count": 2,
@@ -121,6 +121,7 @@ def test_prompt_completion_rows_are_trl_s(job):
     assert "Look it up first." in system
     assert "Be brief." in system
     assert "Ask twice." not in system
+    assert "act at once" in system
     assert row["prompt"][1]["content"] == "task 0"
     assert row["completion"][-1] == {"role": "assistant", "content": "Done."}
     assert row["completion"][3]["content"] == "Error: no such address"
