@@ -43,6 +43,8 @@ class Agent(ThreadingHTTPServer):
         self.random = Random(options.seed)
         self.lock = threading.Lock()
         self.world = World(options.world)
+        # Its database holds one case at a time.
+        self.desk = threading.Lock()
         self.closing = threading.Event()
 
     def mood(self) -> float:
@@ -63,7 +65,8 @@ class Agent(ThreadingHTTPServer):
         lessons = [bullet["text"] for bullet in told["bullets"]]
         case = self.world.task(int(order[1]) - order_of(0))
         worker = SloppyAgent(self.world)
-        episode = worker.run(case, lessons, told["seed"], max_steps=told["max_steps"])
+        with self.desk:
+            episode = worker.run(case, lessons, told["seed"], max_steps=told["max_steps"])
         return {
             "trajectory_id": told["trajectory_id"],
             "success": episode.success,
