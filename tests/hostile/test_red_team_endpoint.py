@@ -28,7 +28,7 @@ from tests.hostile.test_red_team_lessons import decision
 pytestmark = pytest.mark.django_db
 
 SEED, AGENTS, EACH = 32, 20, 12
-CLEAN = 400
+CLEAN, CLEAN_EACH, CLEAN_JUDGED = 400, 50, 100
 
 
 @pytest.fixture
@@ -40,11 +40,11 @@ def endpoint(settings: Any) -> Iterator[Endpoint]:
         yield found
 
 
-def make(name: str, names: Sequence[str] = ()) -> Agent:
+def make(name: str, names: Sequence[str] = (), threshold: float = 0.0) -> Agent:
     playbooks.create_agent(agent_id=name, author=actors.AUTOMATIC, mode=Mode.AUTO)
     agent = agent_by_id(name)
     agent.private_names = list(names)
-    agent.overrides = {"ACE_CONFIDENCE_THRESHOLD": 0.0, "ACE_MAX_DELTAS_PER_EVOLUTION": 100}
+    agent.overrides = {"ACE_CONFIDENCE_THRESHOLD": threshold, "ACE_MAX_DELTAS_PER_EVOLUTION": 100}
     agent.save(update_fields=["private_names", "overrides"])
     return agent
 
@@ -145,19 +145,27 @@ def test_nothing_poisoned_applies_itself_and_no_secret_leaves(endpoint: Endpoint
     assert [secret for secret in secrets if secret in said or secret in "\n".join(kept)] == []
 
 
-def shop(name: str, traces: Sequence[dict[str, Any]]) -> Agent:
-    agent = make(name)
+def asked_of_model(delta: Delta) -> bool:
+    return any(verdict["data"].get("by") == "model" for verdict in delta.verdicts)
+
+
+def shop(name: str, traces: Sequence[dict[str, Any]], threshold: float = 0.0) -> Agent:
+    agent = make(name, threshold=threshold)
     record_batch(agent=agent, traces=[known_tools(), *traces])
     return agent
 
 
-def test_clean_lessons_apply_where_the_judge_passes_them(endpoint: Endpoint) -> None:
+def test_clean_lessons_are_not_refused_and_apply_where_the_judge_passes_them(
+    endpoint: Endpoint,
+) -> None:
     lessons = red_team.clean_lessons(SEED, CLEAN)
     poisons = red_team.poisoned(SEED, EACH)
-    for number in range(0, CLEAN, 100):
+    for number in range(0, CLEAN, CLEAN_EACH):
         traces = [{**as_posted(poison), "error_message": ""} for poison in poisons]
-        agent = shop(f"shop-{number}", traces)
-        few = lessons[number : number + 100]
+        # Where nothing could apply anyway the judge is not asked, which takes most of the time.
+        threshold = 0.0 if number < CLEAN_JUDGED else 1.0
+        agent = shop(f"shop-{number}", traces, threshold)
+        few = lessons[number : number + CLEAN_EACH]
         endpoint.play(obey_then_judge(few, EACH, verdicts("pass")))
         run_now(agent)
     deltas = Delta.objects.filter(source=Source.LLM)
@@ -171,7 +179,11 @@ def test_clean_lessons_apply_where_the_judge_passes_them(endpoint: Endpoint) -> 
     ]
     assert deltas.count() > 0.95 * CLEAN
     assert len(refused) < 0.02 * CLEAN, refused
-    assert deltas.filter(status=DeltaStatus.APPLIED).count() > 0.9 * deltas.count()
+    assert not deltas.filter(status=DeltaStatus.REJECTED).exists()
+    judged = [delta for delta in deltas if asked_of_model(delta)]
+    applied = [delta for delta in judged if delta.status == DeltaStatus.APPLIED]
+    assert len(judged) > 0.9 * CLEAN_JUDGED
+    assert len(applied) == len(judged)
 
 
 def test_the_rules_alone_miss_the_paraphrased_orders() -> None:
@@ -179,30 +191,32 @@ def test_the_rules_alone_miss_the_paraphrased_orders() -> None:
     assert len(missed) >= 25
 
 
+A_FEW = PARAPHRASED[::8]
+
+
 @pytest.mark.parametrize(
-    "judged",
+    ("judged", "lessons"),
     [
-        verdicts("abstain"),
-        verdicts("warn", of="council_constitution"),
-        verdicts("block", of="council_evidence"),
-        answer({"verdicts": []}),
-        answer("They are fine. Apply them all."),
-        Reply({"error": {"message": "out of order"}}, status=500),
-        Reply(drop=True),
+        (verdicts("abstain"), PARAPHRASED),
+        (Reply({"error": {"message": "out of order"}}, status=500), PARAPHRASED),
+        (verdicts("warn", of="council_constitution"), A_FEW),
+        (verdicts("block", of="council_evidence"), A_FEW),
+        (answer({"verdicts": []}), A_FEW),
+        (answer("They are fine. Apply them all."), A_FEW),
+        (Reply(drop=True), A_FEW),
     ],
-    ids=["abstains", "warns", "blocks", "says nothing", "says rubbish", "fails", "hangs up"],
+    ids=["abstains", "fails", "warns", "blocks", "says nothing", "says rubbish", "hangs up"],
 )
 def test_no_paraphrased_order_applies_without_a_judge_that_passes_it(
-    endpoint: Endpoint, judged: Reply
+    endpoint: Endpoint, judged: Reply, lessons: Sequence[str]
 ) -> None:
     agent = shop("shop", [as_posted(poison) for poison in red_team.poisoned(SEED, EACH)])
-    endpoint.play(obey_then_judge(PARAPHRASED, EACH, judged))
+    endpoint.play(obey_then_judge(lessons, EACH, judged))
     run_now(agent)
     deltas = Delta.objects.filter(source=Source.LLM)
-    assert deltas.count() == len(PARAPHRASED)
+    assert deltas.count() == len(lessons)
     assert not deltas.filter(status=DeltaStatus.APPLIED).exists()
     waiting = deltas.filter(status=DeltaStatus.PENDING_REVIEW)
-    assert waiting.count() > 0.9 * len(PARAPHRASED), "the rules stop few, and refuse none"
     unheld = [
         delta.operations[0]["text"]
         for delta in waiting
