@@ -11,7 +11,7 @@ run:
 
 # In two processes; each test that rolls back runs before those that empty the tables (--dist load).
 test:
-	@$(DEV) python -m pytest -rs -n 2 --dist load --cov --cov-report=term:skip-covered --cov-fail-under=90
+	@$(DEV) python -m pytest -rsfE -n 2 --dist load --cov --cov-report=term:skip-covered --cov-fail-under=90
 
 lint:
 	@$(DEV) ruff format --check .

@@ -18,13 +18,15 @@ from playbooks.selectors import setting
 GLOBAL = "global"
 AGENT = "agent:"
 RUN = "run:"
+# Of a training job; its limit is what was granted to it, as `raised_usd` of its row.
+JOB = "job:"
 # Per cent of a limit that leave an event each, once per scope and period.
 THRESHOLDS = (50, 75, 90, 100)
 # What the columns of money can hold with room for sums.
 LARGEST_USD = Decimal(10) ** 9
 
 _STEP = Decimal(1).scaleb(-8)
-# A scope and its period: `("agent:7", "2026-11")`; a run has no period.
+# A scope and its period: `("agent:7", "2026-11")`; a run and a training job have no period.
 ScopeKey = tuple[str, str]
 
 
@@ -43,13 +45,20 @@ def period_of(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m")
 
 
-def scopes_of(agent: Agent | None, run: EvolutionRun | None, period: str) -> list[ScopeKey]:
-    """Return what a call counts against, in the one order in which rows are locked."""
+def scopes_of(
+    agent: Agent | None, run: EvolutionRun | None, period: str, job: int | None = None
+) -> list[ScopeKey]:
+    """Return what a call counts against, in the one order in which rows are locked.
+
+    `job` is the number of the training job that the call is made for.
+    """
     scopes = [(GLOBAL, period)]
     if agent is not None:
         scopes.append((f"{AGENT}{agent.pk}", period))
     if run is not None:
         scopes.append((f"{RUN}{run.pk}", ""))
+    if job is not None:
+        scopes.append((f"{JOB}{job}", ""))
     return scopes
 
 
@@ -59,7 +68,9 @@ def limit_of(scope: str, agents: dict[int, Agent]) -> Decimal:
     `agents` holds the agents with overrides by primary key; one that was erased has none.
     """
     value = settings.ACE_MONTHLY_BUDGET_USD
-    if scope.startswith(RUN):
+    if scope.startswith(JOB):
+        value = 0
+    elif scope.startswith(RUN):
         value = settings.ACE_RUN_BUDGET_USD
     elif scope.startswith(AGENT):
         owner = agents.get(int(scope.removeprefix(AGENT)))
@@ -89,7 +100,7 @@ def note_thresholds(scopes: Iterable[ScopeKey]) -> None:
     """Leave an event for every threshold that spending has reached, once; the caller locked.
 
     Those of months are audited on the system's chain: an agent's own chain goes with the agent,
-    and its money stays. A run's stay with the run, or each would write four lines of audit.
+    and its money stays. A run's or a job's stay with it, or each would write four lines of audit.
     """
     keys = list(scopes)
     agents = agents_in(scope for scope, _ in keys)
@@ -98,7 +109,7 @@ def note_thresholds(scopes: Iterable[ScopeKey]) -> None:
         limit = limit_of(scope, agents) + row.raised_usd
         reached = [t for t in THRESHOLDS if limit > 0 and row.spent_usd * 100 >= limit * t]
         for threshold in _new(row, limit, reached) if reached else []:
-            if not scope.startswith(RUN):
+            if not scope.startswith((RUN, JOB)):
                 audit.record(
                     audit.SYSTEM,
                     "budget_threshold",

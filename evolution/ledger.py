@@ -16,7 +16,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from ace_project.core.errors import AceError, NotFound
-from evolution import budgets, tallies
+from evolution import budgets, tallies, throughput
 from evolution.budgets import ScopeKey, exact
 from evolution.models import Budget, CallState, EvolutionRun, LedgerEntry, LedgerKind, LlmCall
 from evolution.throughput import TooBusy, check_concurrency, check_rates, one_at_a_time
@@ -33,6 +33,8 @@ __all__ = [
     "sweep",
 ]
 
+# The purpose of what is held for many attempts of a training job at once: no call of a model.
+OF_TRAINING = throughput.OF_TRAINING
 NEVER_CAME = "the answer never came"
 _SWEEP_AT_MOST = 200
 
@@ -81,20 +83,23 @@ def reserve(
     usd: Decimal,
     tokens: int,
     seconds: float,
+    job: int | None = None,
 ) -> LlmCall:
     """Hold back the worst case of a call, in US dollars and tokens, before it is sent.
 
-    `seconds` from now the call has surely ended. The agent is the run's where none is given.
+    `seconds` from now the call has surely ended. The agent is the run's where none is given; `job`
+    is the number of the training job that it is made for.
     Raises BudgetExceeded, TooBusy, or NotFound where the agent was erased.
     """
     agent = agent or (run.agent if run else None)
     usd = exact(usd)
     _keep(agent)
     now = one_at_a_time()
-    scopes = budgets.scopes_of(agent, run, budgets.period_of(now))
+    scopes = budgets.scopes_of(agent, run, budgets.period_of(now), job)
     _take(scopes, usd)
-    check_concurrency(now)
-    check_rates(now, tokens)
+    if purpose != OF_TRAINING:
+        check_concurrency(now)
+        check_rates(now, tokens)
     call = LlmCall.objects.create(
         run=run,
         agent=agent,

@@ -11,6 +11,8 @@ from ace_project.core.errors import AceError
 _WINDOW = timedelta(seconds=60)
 # When the next of the calls under way will end is not known.
 _LOOK_AGAIN_SECONDS = 1.0
+# What is held for many attempts at once (evolution.ledger) takes no place and has no rate.
+OF_TRAINING = "training"
 _LOCK = 0x41434C4C  # "ACLL", apart from the keys of other advisory locks
 
 
@@ -43,9 +45,10 @@ def check_concurrency(now: datetime) -> None:
 
     A reservation past its end is not under way: its money is held, its place is free.
     """
-    sql = "SELECT count(*) FROM llm_calls WHERE state = 'reserved' AND expires_at > %s"
+    sql = """SELECT count(*) FROM llm_calls
+             WHERE state = 'reserved' AND expires_at > %s AND purpose <> %s"""
     with connection.cursor() as cursor:
-        cursor.execute(sql, (now,))
+        cursor.execute(sql, (now, OF_TRAINING))
         (running,) = cursor.fetchone()
     if running >= settings.ACE_LLM_MAX_CONCURRENT:
         raise TooBusy(f"{running} calls are under way", retry_after=_LOOK_AGAIN_SECONDS)
@@ -59,7 +62,7 @@ WITH sent AS (
     CASE WHEN outcome = 'refused' THEN 0
          ELSE coalesce(prompt_tokens + completion_tokens, reserved_tokens) END
   ) OVER newest AS tokens
-  FROM llm_calls WHERE created_at > %(since)s AND outcome <> 'unsent'
+  FROM llm_calls WHERE created_at > %(since)s AND outcome <> 'unsent' AND purpose <> %(other)s
   WINDOW newest AS (ORDER BY created_at DESC, id))
 SELECT max(created_at) FILTER (WHERE number >= %(calls)s),
        max(created_at) FILTER (WHERE tokens > %(tokens)s)
@@ -77,6 +80,7 @@ def check_rates(now: datetime, tokens: int) -> None:
         "since": now - _WINDOW,
         "calls": settings.ACE_LLM_CALLS_PER_MINUTE,
         "tokens": room,
+        "other": OF_TRAINING,
     }
     with connection.cursor() as cursor:
         cursor.execute(_RECENT, asked)

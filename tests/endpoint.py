@@ -37,8 +37,9 @@ class Exchange:
     method: str
     path: str
     headers: dict[str, str]
-    # The parsed JSON body, or the text where it is none.
+    # The parsed JSON body, or the text where it is none; and the text in any case.
     body: Any
+    text: str
     time_in: float
     time_out: float | None = None
     # None until the reply begins.
@@ -222,6 +223,7 @@ class _Handler(BaseHTTPRequestHandler):
             path=self.path,
             headers={name.lower(): value for name, value in self.headers.items()},
             body=_parsed(raw),
+            text=raw.decode(errors="replace"),
         )
         reply = self.server.script(exchange)
         try:

@@ -14,11 +14,10 @@ from playbooks.content import bullets
 from playbooks.models import Agent
 from training.workshop.agent import Episode, SloppyAgent
 from training.workshop.simulation import episode_to_trace, simulate, success_rate
-from training.workshop.world import World
+from training.workshop.world import SEED_KEY, World
 
 # Tasks from here on are never worked on for learning: they are what success is measured on.
 UNSEEN = 1_000_000
-SEED_KEY = "workshop_seed"
 
 
 def seed_of(agent: Agent) -> int:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -67,6 +68,14 @@ def names(name: str, default: tuple[str, ...] = ()) -> list[str]:
     """Return variable `name` split at commas, without empty items."""
     raw = text(name)
     return [item.strip() for item in raw.split(",") if item.strip()] if raw else list(default)
+
+
+def networks(name: str) -> list[IPv4Network | IPv6Network]:
+    """Return variable `name` as IP networks, split at commas: `10.1.0.0/16, ::1`."""
+    try:
+        return [ip_network(item) for item in names(name)]
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}: {error}") from error
 
 
 def database(name: str) -> dict[str, object] | None:

@@ -183,6 +183,9 @@ ACE_EVOLUTION_MAX_TRACES = env.integer("ACE_EVOLUTION_MAX_TRACES", 4000, 10, 20_
 ACE_WORKER_BATCH_SIZE = env.integer("ACE_WORKER_BATCH_SIZE", 10, 1, 1000)
 ACE_WORKER_BATCH_TIMEOUT = env.number("ACE_WORKER_BATCH_TIMEOUT", 5.0, 0.0, 3600.0)
 ACE_WORKER_DRAIN_SECONDS = env.number("ACE_WORKER_DRAIN_SECONDS", 20.0, 0.0, 3600.0)
+# Of one training job: attempts at a time, and the most seconds that one may take.
+ACE_TRAINING_CONCURRENCY = env.integer("ACE_TRAINING_CONCURRENCY", 32, 1, 1000)
+ACE_TRAINING_ATTEMPT_SECONDS = env.number("ACE_TRAINING_ATTEMPT_SECONDS", 600.0, 0.01, 86_400.0)
 
 # The language model: none without an address or a key.
 ACE_LLM_BASE_URL = env.text("ACE_LLM_BASE_URL")
@@ -207,3 +210,7 @@ ACE_RUN_BUDGET_USD = env.number("ACE_RUN_BUDGET_USD", 1.0, 0.0)
 ACE_COST_PER_1M_TOKENS = env.number("ACE_COST_PER_1M_TOKENS", 0.15, 0.0)
 # A JSON file of prices that go before the ones known.
 ACE_LLM_PRICES_FILE = env.text("ACE_LLM_PRICES_FILE")
+
+# Agents and tools of a training job are called at addresses that users give: public ones only,
+# and what lies in these networks.
+ACE_ALLOWED_PRIVATE_NETWORKS = env.networks("ACE_ALLOWED_PRIVATE_NETWORKS")

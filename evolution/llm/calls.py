@@ -58,6 +58,7 @@ class Caller:
     run: EvolutionRun | None
     agent: Agent | None
     pace: Pace
+    job: int | None = None
 
 
 @dataclass(frozen=True)
@@ -145,6 +146,7 @@ def _reserve(caller: Caller, worst: _Worst) -> LlmCall:
         usd=worst.usd,
         tokens=worst.tokens,
         seconds=settings.ACE_LLM_TIMEOUT_SECONDS + _GRACE_SECONDS,
+        job=caller.job,
     )
 
 

@@ -1,6 +1,5 @@
 """One request to a model's endpoint: an answer, or a failure that says what became of it."""
 
-import email.utils
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -10,7 +9,7 @@ import openai
 
 from evolution.llm import completions, documents
 from evolution.llm.completions import Completion
-from evolution.llm.failures import CallFailed, Kind
+from evolution.llm.failures import CallFailed, Kind, retry_after
 from evolution.llm.providers import Endpoint
 from evolution.llm.wire import BoundedTransport, TooManyBytes, Wire
 
@@ -117,16 +116,3 @@ def _lost(wire: Wire, cause: BaseException | None) -> CallFailed:
     if not wire.sent:
         return CallFailed(Kind.UNREACHABLE, why, sent=False)
     return CallFailed(Kind.BROKEN_OFF, why)
-
-
-def retry_after(header: str, now: datetime) -> float | None:
-    """Return the seconds that a Retry-After header asks for, None where it says nothing clear."""
-    header = header.strip()
-    if header.isascii() and header.isdigit() and len(header) < 10:
-        return float(header)
-    try:
-        at = email.utils.parsedate_to_datetime(header)
-    except (ValueError, OverflowError):
-        return None
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return max(0.0, (at - now).total_seconds())

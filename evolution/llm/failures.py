@@ -1,6 +1,8 @@
 """How a call of a model can fail, and what each failure means for retries and the breaker."""
 
+import email.utils
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -105,3 +107,16 @@ class AnswerRefused(ModelUnavailable):
 
     status = 502
     title = "The language models refused the question"
+
+
+def retry_after(header: str, now: datetime) -> float | None:
+    """Return the seconds that a Retry-After header asks for, None where it says nothing clear."""
+    header = header.strip()
+    if header.isascii() and header.isdigit() and len(header) < 10:
+        return float(header)
+    try:
+        at = email.utils.parsedate_to_datetime(header)
+    except (ValueError, OverflowError):
+        return None
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return max(0.0, (at - now).total_seconds())

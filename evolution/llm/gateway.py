@@ -49,9 +49,11 @@ def ask(
     run: EvolutionRun | None = None,
     agent: Agent | None = None,
     pace: Pace | None = None,
+    job: int | None = None,
 ) -> Answer:
     """Return the first answer of the agent's model or, in order, of the fallback models.
 
+    `job` is the number of the training job that asks, whose budget it counts against as well.
     It may take the time-out of a call for each try, and waits; call it outside transactions.
     Raises BudgetExceeded, NoModel, ModelUnavailable, AnswerRefused, or PricesInvalid.
     """
@@ -62,7 +64,7 @@ def ask(
     passed: list[str] = []
     kinds: set[Kind] = set()
     for model in providers.models_for(whose.overrides if whose else {}):
-        caller = Caller(endpoint, model, question, run, whose, pace or Pace())
+        caller = Caller(endpoint, model, question, run, whose, pace or Pace(), job)
         try:
             return _answer(caller, _say(caller), tuple(passed))
         except CallFailed as failure:

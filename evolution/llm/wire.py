@@ -9,7 +9,8 @@ import functools
 import ssl
 import time
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import httpcore2
@@ -25,12 +26,20 @@ class TooManyBytes(httpx2.TransportError):
     """The answer is longer than anything that a model says."""
 
 
-class Wire:
-    """What is known of one request: how long it may take, and whether any of it was sent."""
+# Returns the addresses to connect to for a host and port, or raises for those it refuses.
+Lookup = Callable[[str, int], Sequence[str]]
 
-    def __init__(self, seconds: float) -> None:
+
+class Wire:
+    """What is known of one request: how long it may take, and whether any of it was sent.
+
+    `lookup` says where a host is, once: what it checked is what is connected to.
+    """
+
+    def __init__(self, seconds: float, lookup: Lookup | None = None) -> None:
         self._seconds = seconds
         self._ends = 0.0
+        self.lookup: Lookup = lookup or (lambda host, port: [host])
         self.sent = False
 
     def begin(self) -> None:
@@ -86,9 +95,15 @@ class _Backend(httpcore2.SyncBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore2.NetworkStream:
+        *others, last = self._wire.lookup(host, port)
+        for address in others:
+            with suppress(httpcore2.ConnectError):
+                return self._connected(address, port, local_address, socket_options)
+        return self._connected(last, port, local_address, socket_options)
+
+    def _connected(self, address: str, port: int, *options: Any) -> httpcore2.NetworkStream:
         left = self._wire.left(CONNECT_SECONDS)
-        stream = super().connect_tcp(host, port, left, local_address, socket_options)
-        return _Stream(stream, self._wire)
+        return _Stream(super().connect_tcp(address, port, left, *options), self._wire)
 
 
 class BoundedTransport(httpx2.BaseTransport):

@@ -23,7 +23,8 @@ class Dollars(models.DecimalField):
 class Budget(models.Model):
     """What one scope spent and holds reserved in one period.
 
-    `scope` is `global`, `agent:<row>` or `run:<row>`; `period` is `2026-11`, or empty for a run.
+    `scope` is `global`, `agent:<row>`, `run:<row>` or `job:<row>` (a training job); `period` is
+    `2026-11`, or empty for a run and a job.
     """
 
     scope = models.CharField(max_length=64)

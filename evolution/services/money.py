@@ -15,7 +15,7 @@ from playbooks import audit
 from playbooks.actors import Actor
 
 _MOST_USD = Decimal(1_000_000)
-_SCOPE = re.compile(r"global|agent:\d{1,18}|run:\d{1,18}")
+_SCOPE = re.compile(r"global|agent:\d{1,18}|run:\d{1,18}|job:\d{1,18}")
 _MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 
 
@@ -29,8 +29,8 @@ def settle_lost_calls() -> None:
 def raise_limit(*, scope: str, period: str, usd: Decimal, by: Actor, reason: str) -> Budget:
     """Add `usd` to a scope's limit for one period alone; a negative amount takes back.
 
-    `period` is a month as `2026-11`, or empty for a run. Raises InvalidInput, or Conflict for
-    more taken back than was added.
+    `period` is a month as `2026-11`, or empty for a run or a training job. Raises InvalidInput, or
+    Conflict for more taken back than was added.
     """
     _check(scope, period, usd, reason)
     budgets.open_rows([(scope, period)])
@@ -57,10 +57,10 @@ def raise_limit(*, scope: str, period: str, usd: Decimal, by: Actor, reason: str
 
 def _check(scope: str, period: str, usd: Decimal, reason: str) -> None:
     if not _SCOPE.fullmatch(scope):
-        raise InvalidInput(f"{scope!r} is not a scope: global, agent:<number> or run:<number>")
-    is_run = scope.startswith(budgets.RUN)
+        raise InvalidInput(f"{scope!r} is not a scope: global, or agent:, run:, job: and a number")
+    is_run = scope.startswith((budgets.RUN, budgets.JOB))
     if bool(period) == is_run or (period and not _MONTH.fullmatch(period)):
-        raise InvalidInput("a month is needed, as 2026-11; a run has none")
+        raise InvalidInput("a month is needed, as 2026-11; a run or job has none")
     if not usd.is_finite() or usd == 0 or abs(usd) > _MOST_USD:
         raise InvalidInput(f"an amount up to ${_MOST_USD:f} is needed, not 0")
     if usd != round(usd, 8):

@@ -22,7 +22,16 @@ from evolution.llm.breaker import Permit
 from evolution.models import Deliberation, EvolutionRun, ExecutionTrace, LlmExchange, Pause
 from playbooks import actors, selectors, services
 from playbooks.models import Agent, Source, Waiver
-from training.models import Comparison
+from training.models import (
+    Comparison,
+    Evaluation,
+    PolicyCheckpoint,
+    TrainingIteration,
+    TrainingJob,
+    TrainingState,
+    TrainingTask,
+    Trajectory,
+)
 
 OURS = [
     m
@@ -71,10 +80,27 @@ def fill(number: int) -> None:
     Comparison.objects.create(
         agent=agent, before=1, after=2, first_task=0, total=1, requested_by="person:ann"
     )
+    train(agent)
     call_a_model(agent)
     tokens.issue(agent.agent_id)
     IdempotencyKey.objects.create(token="t", key=f"k{number}", body_hash="", status=200)
     WorkerBeat.objects.create(name=f"worker-{number}")
+
+
+def train(agent: Agent) -> None:
+    """Make a training job with one row of each kind."""
+    job = TrainingJob.objects.create(
+        agent=agent, title=HOSTILE, requested_by="person:ann", config={}, runtime={},
+        policy="context", base_version=1,
+    )  # fmt: skip
+    TrainingTask.objects.create(job=job, split="train", number=0, query=HOSTILE)
+    TrainingState.objects.create(job=job, iteration=0, state=b"")
+    TrainingIteration.objects.create(job=job, number=1, seconds=1.0)
+    PolicyCheckpoint.objects.create(job=job, iteration=1, sha256="0" * 64, size=0)
+    Evaluation.objects.create(job=job, kind="baseline", iteration=0, tasks=1)
+    Trajectory.objects.create(
+        job=job, iteration=1, task=0, trial=0, outcome="broken", error=HOSTILE
+    )
 
 
 def call_a_model(agent: Agent) -> None:

@@ -76,3 +76,11 @@ def test_any_other_database_url_is_refused(monkeypatch, raw) -> None:
     monkeypatch.setenv("ACE_X", raw)
     with pytest.raises(ImproperlyConfigured, match="ACE_X"):
         env.database("ACE_X")
+
+
+def test_networks_are_read_or_refused(monkeypatch) -> None:
+    monkeypatch.setenv("ACE_X", "10.1.0.0/16, ::1")
+    assert [str(network) for network in env.networks("ACE_X")] == ["10.1.0.0/16", "::1/128"]
+    monkeypatch.setenv("ACE_X", "10.1.2.3/16")
+    with pytest.raises(ImproperlyConfigured, match="ACE_X: 10.1.2.3/16"):
+        env.networks("ACE_X")

@@ -54,6 +54,7 @@ def visit(chromium: Any, live_server: Any) -> Iterator[Callable[..., Any]]:
         page.fill("#id_username", name)
         page.fill("#id_password", PASSWORD)
         page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("navigation").first.wait_for()
         return page
 
     yield make

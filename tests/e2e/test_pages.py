@@ -42,7 +42,7 @@ def test_an_operator_rolls_back_after_seeing_what_it_changes(
     page = visit(role="operator", **options)
     page.goto("/playbooks/airline.1/")
     page.get_by_role("link", name="Roll back…").first.click()
-    assert page.locator("del", has_text="Quote the fare.").is_visible()
+    page.locator("del", has_text="Quote the fare.").wait_for()
     page.get_by_label("Why").fill("It cost us")
     page.get_by_role("button", name="Roll back to v1").click()
     page.get_by_text("v3 is live with the content of v1.").wait_for()
@@ -73,7 +73,7 @@ def test_two_versions_are_compared_from_the_playbooks_page(
     page.goto("/playbooks/airline.1/")
     page.get_by_role("button", name="Compare").click()
     page.wait_for_url("**/compare/?from=1&to=2")
-    assert page.locator("ins", has_text="Quote the fare.").is_visible()
+    page.locator("ins", has_text="Quote the fare.").wait_for()
 
 
 def test_a_run_is_watched_until_it_ends_and_then_left_alone(
@@ -89,7 +89,7 @@ def test_a_run_is_watched_until_it_ends_and_then_left_alone(
         stages=[{"name": "select traces", "started_at": now}],
     )
     page.goto(f"/runs/{run.pk}/")
-    assert page.get_by_role("button", name="Cancel, propose nothing").is_visible()
+    page.get_by_role("button", name="Cancel, propose nothing").wait_for()
     stages = [
         {"name": "select traces", "started_at": now, "seconds": 0.2, "traces": 58},
         {"name": "reflect", "started_at": now},
@@ -98,7 +98,7 @@ def test_a_run_is_watched_until_it_ends_and_then_left_alone(
     page.get_by_text("58 traces").wait_for()
     EvolutionRun.objects.update(status="completed", report={"notes": ["Nothing stood up."]})
     page.get_by_text("Nothing stood up.").wait_for()
-    assert page.locator("[hx-get]").count() == 0
+    page.locator("[hx-get]").first.wait_for(state="detached")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.wait_for_timeout(1500)
@@ -122,11 +122,13 @@ def test_traces_are_filtered_and_opened_from_the_keyboard(
     page.goto("/traces/")
     page.get_by_label("Outcome").select_option("no")
     page.wait_for_url("**/traces/?success=no")
+    # The address changes before the rows do.
+    page.get_by_role("link", name="t-0").wait_for(state="detached")
     page.keyboard.press("j")
     page.keyboard.press("Enter")
     page.get_by_role("heading", name="t-1").wait_for()
     page.get_by_role("link", name="Jump to the first error").click()
-    assert page.url.endswith("#step-1")
+    page.wait_for_url("**#step-1")
 
 
 def test_a_token_is_shown_once(visit: Callable[..., Any], agent: Agent) -> None:

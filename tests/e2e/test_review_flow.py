@@ -141,13 +141,17 @@ def test_everything_is_decided_without_javascript(
     page.goto("/review/")
     page.get_by_label(f"Select delta {three[0].pk}").check()
     page.get_by_role("button", name="Approve selected").click()
+    undo = page.get_by_role("button", name="Undo")
+    undo.wait_for()
     assert _status(three[0]) == DeltaStatus.APPLIED
-    page.get_by_role("button", name="Undo").click()
+    undo.click()
+    page.wait_for_selector("text=Taken back")
     assert _status(three[0]) == DeltaStatus.PENDING_REVIEW
     page.goto(f"/review/{three[1].pk}/")
     page.get_by_role("button", name="Reject").first.click()
     page.get_by_label("Why").fill("without a script")
     page.locator("#reject-dialog button[value=reject]").click()
+    page.wait_for_selector("text=Rejected delta")
     assert _status(three[1]) == DeltaStatus.REJECTED
 
 

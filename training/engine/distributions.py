@@ -18,9 +18,14 @@ def fitting(value: Floats, size: int) -> Floats:
 
 def draw(chances: Floats, rng: np.random.Generator) -> Ints:
     """Draw an option (N,) by inversion, never one of probability zero."""
+    return draw_at(chances, rng.random(len(chances)))
+
+
+def draw_at(chances: Floats, points: Floats) -> Ints:
+    """Return the option (N,) at `points` (N,) in [0, 1), never one of probability zero."""
     edges = chances.cumsum(axis=1)
     last = edges[:, -1:]  # 1 up to rounding; a product that rounds up to it would draw nothing
-    point = np.minimum(rng.random((len(chances), 1)) * last, np.nextafter(last, 0))
+    point = np.minimum(points[:, None] * last, np.nextafter(last, 0))
     return (edges <= point).sum(axis=1)
 
 

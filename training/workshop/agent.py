@@ -45,16 +45,24 @@ class SloppyAgent:
         self._world = world
         self._deaf = deaf
 
-    def run(self, task: Task, lessons: Sequence[str | Lesson] = (), seed: int = 0) -> Episode:
+    def run(
+        self,
+        task: Task,
+        lessons: Sequence[str | Lesson] = (),
+        seed: int = 0,
+        *,
+        max_steps: int = MAX_STEPS,
+    ) -> Episode:
         """Run one case on the world's database, which is as before afterwards.
 
-        The same task and seed meet the same temptations under any lessons.
+        It gives up after `max_steps` calls. The same task and seed meet the same temptations
+        under any lessons.
         """
         duties = Obedience() if self._deaf else obey(read_lessons(lessons), task.task_type)
         office = self._world.office
         started = perf_counter()
         with office.case(task):
-            steps = _Attempt(self._world, task, duties, seed).work()
+            steps = _Attempt(self._world, task, duties, seed, min(max_steps, MAX_STEPS)).work()
             shortfall = office.shortfall(task)
         return Episode(
             world_seed=self._world.seed,
@@ -73,7 +81,10 @@ class SloppyAgent:
 class _Attempt:
     """The state of one run: what was called, what is known, which duties are open."""
 
-    def __init__(self, world: World, task: Task, duties: Obedience, seed: int) -> None:
+    def __init__(
+        self, world: World, task: Task, duties: Obedience, seed: int, max_steps: int
+    ) -> None:
+        self._max_steps = max_steps
         self._rules, self._habits, self._call = world.rules, world.habits, world.office.call
         self._task, self._duties = task, duties
         self._moods = Moods(world.seed, task.task_id, seed)
@@ -127,7 +138,7 @@ class _Attempt:
 
     def _try(self, tool: str) -> bool:
         tries = mends = 0
-        while len(self._steps) < MAX_STEPS:
+        while len(self._steps) < self._max_steps:
             arguments = self._arguments(tool)
             if tool in self._duties.repeat and self._is_repeat(tool, arguments):
                 return tool in self._done

@@ -88,7 +88,7 @@ def draw_task(rules: Rules, seed: int, index: int) -> Task:
     """Draw the `index`-th case of the world with this seed; the same one every time."""
     rng = Random(seed * 1_000_003 + index)
     kind = rng.choice(TASK_TYPES)
-    order = 1_000 + index
+    order = order_of(index)
     item = rng.choice(ITEMS)
     messy = rng.random() < MESSY_SHARE
     total = 20 * rng.randrange(50, 1_200)
@@ -111,6 +111,11 @@ def draw_task(rules: Rules, seed: int, index: int) -> Task:
         disputed=rng.random() < DISPUTED_SHARE,
         messy=messy,
     )
+
+
+def order_of(index: int) -> int:
+    """Return the number of the order that the `index`-th case is about."""
+    return 1_000 + index
 
 
 def _draw_truth(

@@ -7,6 +7,9 @@ from training.workshop.rules import TASK_TYPES, TOOLS, draw_rules
 from training.workshop.tasks import Task, draw_task
 from training.workshop.tools import BackOffice
 
+# Where an agent's metadata names the seed of its world.
+SEED_KEY = "workshop_seed"
+
 
 class World:
     """One shop back-office; another seed has other demands, errors and an agent of other habits."""

@@ -16,6 +16,10 @@ from ace_project.core.models import IdempotencyKey
 
 MAX_KEY = 255
 _KEPT_HEADERS = ("Location", "ETag")
+# The lock of a key: until the transaction ends, or until it is let go; never waited for.
+_TRY_IN_TRANSACTION = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 11))"
+_TRY = "SELECT pg_try_advisory_lock(hashtextextended(%s, 11))"
+_LET_GO = "SELECT pg_advisory_unlock(hashtextextended(%s, 11))"
 
 
 def once(handler: Callable[..., Any]) -> Callable[..., Any]:
@@ -49,12 +53,10 @@ def run_once(
     Raises InvalidInput for a key that is empty or over 255 characters, IdempotencyMismatch for
     another body, Conflict while the first call is still running.
     """
-    if not 1 <= len(key) <= MAX_KEY or "\x00" in key:
-        raise InvalidInput(f"an Idempotency-Key has 1 to {MAX_KEY} characters")
-    # Read before DRF does, which then parses the same bytes.
-    body_hash = _fingerprint(request.method or "", request.path_info, request.body)
+    body_hash = _checked(request, key)
     with transaction.atomic():
-        _hold(token, key)
+        if not _ask(_TRY_IN_TRANSACTION, token, key):
+            raise _still_running()
         earlier = IdempotencyKey.objects.filter(token=token, key=key).first()
         if earlier is not None:
             return _again(earlier, body_hash)
@@ -63,21 +65,52 @@ def run_once(
         return response
 
 
+def run_alone(
+    request: HttpRequest, token: str, key: str, answer: Callable[[], HttpResponse | Response]
+) -> HttpResponse | Response:
+    """Do as `run_once` for an effect that commits on its own, such as spending money.
+
+    No transaction is held meanwhile, so that a process that dies between the effect and its
+    answer leaves no key: the repeated call then happens again.
+    """
+    body_hash = _checked(request, key)
+    if not _ask(_TRY, token, key):
+        raise _still_running()
+    try:
+        earlier = IdempotencyKey.objects.filter(token=token, key=key).first()
+        if earlier is not None:
+            return _again(earlier, body_hash)
+        response = answer()
+        _keep(token, key, body_hash, response)
+        return response
+    finally:
+        _ask(_LET_GO, token, key)
+
+
+def _checked(request: HttpRequest, key: str) -> str:
+    """Return the fingerprint of a request whose key can be kept; raises InvalidInput."""
+    if not 1 <= len(key) <= MAX_KEY or "\x00" in key:
+        raise InvalidInput(f"an Idempotency-Key has 1 to {MAX_KEY} characters")
+    # Read before DRF does, which then parses the same bytes.
+    return _fingerprint(request.method or "", request.path_info, request.body)
+
+
 def _fingerprint(method: str, path: str, body: bytes) -> str:
     digest = hashlib.sha256(f"{method} {path}\n".encode())
     digest.update(body)
     return digest.hexdigest()
 
 
-def _hold(token: str, key: str) -> None:
-    """Take the key's lock until the transaction ends; whoever finds it taken is told to wait."""
+def _ask(question: str, token: str, key: str) -> bool:
+    """Return what PostgreSQL answers about the key's lock."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 11))", [f"{token} {key}"]
-        )
-        (free,) = cursor.fetchone()
-    if not free:
-        raise Conflict("the first call with this Idempotency-Key is still running", retry_after=1)
+        cursor.execute(question, [f"{token} {key}"])
+        (answer,) = cursor.fetchone()
+    return bool(answer)
+
+
+def _still_running() -> Conflict:
+    return Conflict("the first call with this Idempotency-Key is still running", retry_after=1)
 
 
 def _again(earlier: IdempotencyKey, body_hash: str) -> HttpResponse:

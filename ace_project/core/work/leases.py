@@ -146,6 +146,14 @@ def hand_back(job: LeasedJob) -> None:
     _let_go(job, status=JobStatus.QUEUED, attempts=F("attempts") - 1, offered_at=None)
 
 
+def hand_on(job: LeasedJob, **fields: Any) -> None:
+    """Queue a claimed row again after a piece of its work was done; its tries count anew.
+
+    `fields` are what that piece led to. Raises LeaseLost as `finish`.
+    """
+    _let_go(job, status=JobStatus.QUEUED, attempts=0, offered_at=None, not_before=None, **fields)
+
+
 def retry_later(job: LeasedJob, error: str, *, seconds: float | None = None) -> None:
     """Queue a claimed row again for after a pause; after MAX_TRIES it fails as `internal_error`.
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from evolution.ledger import BudgetExceeded, TooBusy
-from evolution.llm import breaker, client, gateway
+from evolution.llm import breaker, failures, gateway
 from evolution.llm import calls as llm_calls
 from evolution.llm.gateway import AnswerRefused, ModelUnavailable, NoModel, Question, ask
 from evolution.models import CallState, LlmCall, LlmExchange
@@ -203,7 +203,7 @@ def test_a_long_retry_after_passes_the_model_over(
     ],
 )
 def test_retry_after_is_read_as_seconds_or_as_a_date(header: str, seconds: float | None) -> None:
-    assert client.retry_after(header, datetime(2026, 11, 1, 12, tzinfo=UTC)) == seconds
+    assert failures.retry_after(header, datetime(2026, 11, 1, 12, tzinfo=UTC)) == seconds
 
 
 def test_an_address_where_nobody_listens_costs_nothing(

@@ -1,0 +1,1 @@
+"""Where trajectories come from: an agent that works on a task, or an environment that is played."""

@@ -1,0 +1,278 @@
+"""Starting, steering and ending training jobs."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from decimal import ROUND_DOWN, Decimal
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from ace_project.core.errors import Conflict, QueueFull, Unavailable
+from ace_project.core.work import leases, nudge
+from ace_project.core.work.leases import ACTIVE, JobStatus
+from evolution import services as evolution
+from playbooks import audit
+from playbooks.actors import AUTOMATIC, Actor
+from playbooks.models import Agent
+from training import checkpoints, measuring, money, runner, selectors
+from training.datasets import Item, invalid, read_items
+from training.engine.packing import CorruptState
+from training.models import (
+    Evaluation,
+    EvaluationKind,
+    JobState,
+    PolicyCheckpoint,
+    Split,
+    TrainingJob,
+    TrainingState,
+    TrainingTask,
+)
+from training.money import Estimate
+from training.planning import Plan, planned
+from training.runtimes.base import InvalidRuntime, Task
+from training.scene import scene_of
+from training.scoring import RewardFailed
+
+# An evaluation on request is waited for.
+MOST_ASKED = 200
+_WATCH_SECONDS = 0.2
+_CENT_OF_A_MICRO = Decimal(1).scaleb(-8)
+
+
+@transaction.atomic
+def start_job(
+    *,
+    agent: Agent,
+    config: Mapping[str, Any],
+    runtime: Mapping[str, Any] | None,
+    training_data: Sequence[Mapping[str, Any]] | None,
+    evaluation_data: Sequence[Mapping[str, Any]] | None = None,
+    reward: Mapping[str, Any] | None = None,
+    requested_by: str,
+    title: str = "",
+    candidates: Sequence[Any] | None = None,
+) -> TrainingJob:
+    """Queue a job once everything that it needs is checked.
+
+    `candidates` are lessons beyond the playbook's that are tried too: texts, `{section?, text}`,
+    or `{delta_id}` of a delta that waits for a decision. Raises InvalidInput naming the field,
+    BudgetExceeded with the arithmetic where the worst case does not fit, QueueFull.
+    """
+    plan = planned(
+        agent=agent,
+        config=config,
+        runtime=runtime,
+        training_data=training_data,
+        evaluation_data=evaluation_data,
+        reward=reward,
+        candidates=candidates,
+    )
+    money.check_affordable(agent, plan.config, plan.estimate, now=timezone.now())
+    if TrainingJob.objects.filter(status__in=ACTIVE).count() >= settings.ACE_WORKER_QUEUE_SIZE:
+        raise QueueFull("as many training jobs are open as may be; try again later", retry_after=60)
+    job = _stored(agent, plan, requested_by, title)
+    if plan.estimate.usd:
+        _grant(job, plan)
+    nudge.nudge(job)
+    return job
+
+
+def estimate(
+    *,
+    agent: Agent,
+    config: Mapping[str, Any],
+    runtime: Mapping[str, Any] | None,
+    training_data: Sequence[Mapping[str, Any]] | None,
+    evaluation_data: Sequence[Mapping[str, Any]] | None = None,
+    reward: Mapping[str, Any] | None = None,
+    candidates: Sequence[Any] | None = None,
+) -> Estimate:
+    """Return what `start_job` with the same arguments may cost at most; raises InvalidInput."""
+    plan = planned(
+        agent=agent,
+        config=config,
+        runtime=runtime,
+        training_data=training_data,
+        evaluation_data=evaluation_data,
+        reward=reward,
+        candidates=candidates,
+    )
+    return plan.estimate
+
+
+@transaction.atomic
+def pause_job(*, job: TrainingJob, by: Actor, reason: str = "") -> TrainingJob:
+    """Hold a job back; an iteration under way ends and is stored, with a checkpoint.
+
+    Raises Conflict where the job has ended or is paused.
+    """
+    _steer(job, "paused", by, reason, when=Q(paused_at=None), then={"paused_at": Now()})
+    checkpoints.save_present(job)
+    return job
+
+
+@transaction.atomic
+def resume_job(*, job: TrainingJob, by: Actor) -> TrainingJob:
+    """Let a paused job go on where it stands; raises Conflict for any other."""
+    when = Q(paused_at__isnull=False)
+    _steer(job, "resumed", by, "", when=when, then={"paused_at": None, "offered_at": None})
+    nudge.nudge(job)
+    return job
+
+
+@transaction.atomic
+def cancel_job(*, job: TrainingJob, by: Actor, reason: str = "") -> TrainingJob:
+    """End a job for good, with a checkpoint of what it learned; raises Conflict if it has ended.
+
+    A worker that carries out an iteration of it finds its lease gone and stores nothing.
+    """
+    ended = {
+        "status": JobStatus.CANCELLED,
+        "reason": f"cancelled by {by}"[:64],
+        "error": reason,
+        "finished_at": Now(),
+        "lease_token": None,
+        "lease_until": None,
+    }
+    _steer(job, "cancelled", by, reason, when=Q(), then=ended)
+    checkpoints.save_present(job)
+    return job
+
+
+def evaluate(
+    *,
+    job: TrainingJob,
+    checkpoint: PolicyCheckpoint | None = None,
+    queries: Sequence[Mapping[str, Any]] | None = None,
+    by: Actor,
+) -> Evaluation:
+    """Measure a checkpoint, the best without one, beside what was there before training.
+
+    `queries` are `[{query, expected_outcome?, task_type?}]`; without them it is the validation
+    tasks, and the sealed test never. It takes as long as the agent does. Raises Conflict while
+    there is no checkpoint, InvalidInput, BudgetExceeded, and Unavailable where it failed.
+    """
+    chosen = checkpoint or checkpoints.best(job) or selectors.checkpoints(job).first()
+    if chosen is None or chosen.job_id != job.pk:
+        raise Conflict(f"training job {job.pk} has no such checkpoint to measure")
+    scene = scene_of(job)
+    tasks = scene.tasks(Split.VALIDATION) if queries is None else _asked(queries)
+    if not tasks:
+        raise invalid("evaluation_queries", "are needed: this job holds no tasks out")
+    try:
+        learner = checkpoints.read(chosen)
+        arm = measuring.try_policy(scene, learner, tasks, None)
+        before = measuring.try_policy(scene, None, tasks, None)
+    except (RewardFailed, CorruptState, InvalidRuntime) as error:
+        raise Unavailable(f"the evaluation failed: {error}") from error
+    if arm.failed == len(tasks):
+        raise Unavailable("the evaluation failed: no attempt could be scored")
+    found = measuring.report(scene, EvaluationKind.ASKED, chosen.iteration, tasks, arm, before)
+    found.save(force_insert=True)
+    return found
+
+
+def run_in_foreground(*, job: TrainingJob, progress: Callable[[str], None]) -> TrainingJob:
+    """Carry the job on in this process to its end, or watch while a worker does.
+
+    Raises Unavailable where somebody paused it: it waits.
+    """
+    while True:
+        claimed = leases.claim(TrainingJob, job.pk)
+        if claimed is None:
+            time.sleep(_WATCH_SECONDS)
+        else:
+            with suppress(leases.LeaseLost), leases.heartbeat(claimed):
+                runner.carry_out(claimed, progress)
+        job.refresh_from_db()
+        if job.status not in ACTIVE:
+            return job
+        if job.state == JobState.PAUSED:
+            raise Unavailable(f"training job {job.pk} is paused: it waits")
+
+
+def _asked(queries: Sequence[Mapping[str, Any]]) -> list[Task]:
+    items = read_items("evaluation_queries", queries)
+    if len(items) > MOST_ASKED:
+        raise invalid("evaluation_queries", f"must hold at most {MOST_ASKED} tasks")
+    return [
+        Task(number, item.query, item.expected_outcome, item.task_type)
+        for number, item in enumerate(items)
+    ]
+
+
+def _stored(agent: Agent, plan: Plan, requested_by: str, title: str) -> TrainingJob:
+    """Write the job's row with its tasks and the state that its first iteration goes on from."""
+    job = TrainingJob.objects.create(
+        agent=agent,
+        title=title[:200],
+        requested_by=requested_by,
+        config=asdict(plan.config),
+        runtime=plan.runtime,
+        reward=plan.reward,
+        policy=plan.config.policy or "",
+        simulated=plan.simulated,
+        base_version=plan.base_version,
+        candidates=plan.candidates,
+        task_types=plan.task_types,
+        report={"split": plan.tasks.note, "arithmetic": plan.estimate.lines},
+    )
+    parts: dict[Split, Sequence[Item]] = {
+        Split.TRAIN: plan.tasks.train,
+        Split.VALIDATION: plan.tasks.validation,
+        Split.TEST: plan.tasks.test,
+    }
+    rows = [
+        TrainingTask(
+            job=job,
+            split=name,
+            number=number,
+            query=item.query,
+            expected_outcome=item.expected_outcome,
+            task_type=item.task_type,
+        )
+        for name, items in parts.items()
+        for number, item in enumerate(items)
+    ]
+    TrainingTask.objects.bulk_create(rows, batch_size=1000)
+    state = plan.learner.to_bytes(plan.config)
+    TrainingState.objects.create(job=job, iteration=0, state=state)
+    return job
+
+
+def _grant(job: TrainingJob, plan: Plan) -> None:
+    """Give the job's scope in the ledger the limit that its config names."""
+    limit = Decimal(str(plan.config.max_budget_usd)).quantize(_CENT_OF_A_MICRO, ROUND_DOWN)
+    evolution.raise_limit(
+        scope=money.scope_of(job.pk),
+        period="",
+        usd=limit,
+        by=AUTOMATIC,
+        reason=f"max_budget_usd of training job {job.pk}",
+    )
+
+
+def _steer(
+    job: TrainingJob, verb: str, by: Actor, reason: str, *, when: Q, then: Mapping[str, Any]
+) -> None:
+    """Write `then` to an open job that is as `when` says, once, and leave a line of audit."""
+    rows = TrainingJob.objects.filter(when, pk=job.pk, status__in=ACTIVE)
+    done = rows.update(**then)
+    job.refresh_from_db()
+    if not done:
+        raise Conflict(f"training job {job.pk} is {job.state}: it cannot be {verb}")
+    data = {"job_id": job.pk} | ({"reason": reason} if reason else {})
+    audit.record(
+        job.agent.agent_id,
+        f"training_{verb}",
+        by,
+        now=timezone.now(),
+        subject=f"training job {job.pk}",
+        data=data,
+    )
