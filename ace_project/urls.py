@@ -10,11 +10,14 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from ace_project.console.sign_in import sign_in_once
 from ace_project.core.api import health
 from ace_project.core.api.views import nothing_here
+from training.rpc import TrainingRpc
 
 # The same routes stand under two prefixes; the second is the integration contract's own.
 api: list[URLPattern | URLResolver] = [
     path("", include("playbooks.api.urls")),
     path("", include("evolution.api.urls")),
+    path("", include("training.api.urls")),
+    path("jsonrpc", TrainingRpc.as_view()),
     re_path("", nothing_here),
 ]
 

@@ -14,6 +14,7 @@ from evolution.models import (
     LedgerEntry,
     LlmCall,
     LlmExchange,
+    Pace,
     Pause,
     Tally,
 )
@@ -37,7 +38,7 @@ class ExecutionTraceAdmin(InspectOnly):
 class EvolutionRunAdmin(InspectOnly):
     list_display = (
         *("id", "agent", "status", "trigger", "generator", "traces_selected"),
-        *("deltas_generated", "deltas_applied", "created_at", "finished_at"),
+        *("deltas_generated", "deltas_applied", "cpu_seconds", "created_at", "finished_at"),
     )
     list_select_related = ("agent",)
     list_filter = ("status", "trigger", "generator")
@@ -134,3 +135,8 @@ class PauseAdmin(InspectOnly):
     search_fields = ("agent__agent_id__exact",)
     search_help_text = "An agent, exactly"
     ordering = ("-id",)
+
+
+@admin.register(Pace)
+class PaceAdmin(InspectOnly):
+    list_display = ("level_seconds", "filled_at")

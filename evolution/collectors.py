@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 
 from ace_project.core.work import nudge, queue
 from ace_project.core.work.leases import JobStatus
-from evolution import spending
+from evolution import pace, spending
 from evolution.llm import breaker
 from evolution.models import Tally
 
@@ -31,6 +31,7 @@ class EvolutionCollector(Collector):
         yield self._durations()
         yield from self._deltas()
         yield self._queue()
+        yield from self._cpu()
 
     def _runs(self) -> Metric:
         family = CounterMetricFamily(
@@ -83,6 +84,21 @@ class EvolutionCollector(Collector):
         for kind in nudge.KINDS:
             family.add_metric([kind.actor.queue_name], queue.depth(kind.model))
         return family
+
+    def _cpu(self) -> Iterator[Metric]:
+        spent = CounterMetricFamily(
+            "ace_evolution_cpu_seconds", "CPU time of evolution runs", labels=["trigger"]
+        )
+        sql = "SELECT trigger, coalesce(sum(cpu_seconds), 0) FROM evolution_runs GROUP BY 1"
+        for trigger, seconds in _rows(sql):
+            spent.add_metric([trigger], seconds)
+        yield spent
+        level = GaugeMetricFamily(
+            "ace_evolution_pace_seconds",
+            "CPU time that automatic runs may take at once; they wait at 0 and below",
+        )
+        level.add_metric([], pace.level_seconds())
+        yield level
 
 
 _WITHOUT_ANSWER = ("refused", "unsent", "unknown")

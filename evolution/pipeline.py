@@ -20,6 +20,7 @@ from evolution import (
     delta_generator,
     llm_generator,
     maintenance,
+    pace,
     pauses,
     reflector,
     selectors,
@@ -80,6 +81,11 @@ def carry_out(run: EvolutionRun, progress: Callable[[str], None] = silent) -> No
 
     Raises LeaseLost if another took it over, HandedBack if evolution was paused meanwhile.
     """
+    with pace.measured(run):
+        _to_an_end(run, progress)
+
+
+def _to_an_end(run: EvolutionRun, progress: Callable[[str], None]) -> None:
     try:
         _cycle(run, _Stages(run, progress))
     except (OperationalError, InterfaceError, leases.LeaseLost):

@@ -73,6 +73,8 @@ def missing_traces(agent: Agent) -> int:
 
 # After a run that failed (for want of money, say) the next automatic one waits so many seconds.
 REST_SECONDS = 600
+# BETWEEN and the order by agent make PostgreSQL walk the index of agents: with "=" it takes that of
+# ids where a few agents have most traces, and reads all theirs for every agent that has none.
 _DUE = """
 SELECT a.* FROM agents a
 LEFT JOIN LATERAL (
@@ -84,6 +86,11 @@ CROSS JOIN LATERAL (
     THEN coalesce(a.overrides->>'ACE_MIN_TRACES_FOR_EVOLUTION', %(first)s)
     ELSE coalesce(a.overrides->>'ACE_EVOLUTION_INTERVAL', %(later)s) END)::numeric::bigint AS traces
 ) needed
+CROSS JOIN LATERAL (
+  SELECT t.id FROM execution_traces t
+  WHERE t.agent_id BETWEEN a.id AND a.id AND t.id > coalesce(last.watermark, 0)
+    AND t.origin = 'agent'
+  ORDER BY t.agent_id DESC, t.id OFFSET needed.traces - 1 LIMIT 1) due
 WHERE (%(since)s = 0 OR a.id IN (
     SELECT agent_id FROM execution_traces WHERE id > %(since)s AND origin = 'agent'))
   AND NOT EXISTS (SELECT 1 FROM evolution_runs r
@@ -94,17 +101,15 @@ WHERE (%(since)s = 0 OR a.id IN (
     WHERE newest.status = 'failed' AND newest.finished_at > now() - %(rest)s * interval '1 second')
   AND NOT EXISTS (SELECT 1 FROM evolution_pauses p
     WHERE p.agent_id IS NULL OR p.agent_id = a.id)
-  AND needed.traces <= (SELECT count(*) FROM (SELECT 1 FROM execution_traces t
-    WHERE t.agent_id = a.id AND t.id > coalesce(last.watermark, 0) AND t.origin = 'agent'
-    LIMIT needed.traces) own)
-ORDER BY a.id LIMIT %(limit)s
+ORDER BY due.id LIMIT %(limit)s
 """
 
 
 def due_agents(*, since: int = 0, limit: int = 1000) -> list[Agent]:
     """Return agents whose own new traces make an automatic run due, in one statement.
 
-    The first comes at ACE_MIN_TRACES_FOR_EVOLUTION, later ones every ACE_EVOLUTION_INTERVAL. Only
+    The first comes at ACE_MIN_TRACES_FOR_EVOLUTION, later ones every ACE_EVOLUTION_INTERVAL. Who
+    has waited longest stands first, by the trace that made the run due: it does not change. Only
     those with a trace after id `since` are looked at, all for 0; paused and active ones are not,
     nor those whose newest run failed less than REST_SECONDS ago.
     """

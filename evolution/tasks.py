@@ -6,7 +6,7 @@ from collections.abc import Callable
 import dramatiq
 from django.db.utils import InterfaceError, OperationalError
 
-from ace_project.core.work import leases, nudge, queue
+from ace_project.core.work import allocator, leases, nudge, queue
 from ace_project.core.work.leases import JobT
 from evolution import council, pipeline
 from evolution.models import Deliberation, EvolutionRun
@@ -19,6 +19,7 @@ def run_evolution(_run_id: int) -> None:
     """Carry out the runs that are first in the queue; the message only says that some wait."""
     for run in queue.batch(EvolutionRun):
         _hold(run, pipeline.carry_out)
+        allocator.give_back()
 
 
 @dramatiq.actor(queue_name="council", max_retries=0)

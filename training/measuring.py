@@ -111,13 +111,21 @@ def report(
         iteration=iteration,
         tasks=len(tasks),
         failed=arm.failed,
-        success_rate=_share(arm.successes),
-        avg_reward=_mean(arm.rewards),
-        avg_steps=_mean([float(steps) for steps in arm.steps]),
-        tool_accuracy=arm.right / arm.calls if arm.calls else None,
+        **_measures(arm),
         baseline_success_rate=_share(baseline.successes),
+        baseline=_measures(baseline),
         results=arm.to_json(tasks),
     )
+
+
+def _measures(arm: Arm) -> dict[str, float | None]:
+    """Return the measures of an arm under the contract's names."""
+    return {
+        "success_rate": _share(arm.successes),
+        "avg_reward": _mean(arm.rewards),
+        "avg_steps": _mean([float(steps) for steps in arm.steps]),
+        "tool_accuracy": arm.right / arm.calls if arm.calls else None,
+    }
 
 
 def _played(scene: Scene, learner: Learner | None, tasks: Sequence[Task]) -> Arm:

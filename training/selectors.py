@@ -77,8 +77,13 @@ def status_of(job: TrainingJob) -> dict[str, Any]:
         "started_at": _told(job.started_at),
         "estimated_completion": _told(estimated_completion(job)),
         "best_checkpoint_id": job.best_checkpoint_id,
-        "reason": _REASONS.get(job.reason, job.reason) if job.finished_at else None,
+        "reason": reason_of(job),
     }
+
+
+def reason_of(job: TrainingJob) -> str | None:
+    """Return why the job ended, under the contract's names; None while it has not."""
+    return _REASONS.get(job.reason, job.reason) if job.finished_at else None
 
 
 def estimated_completion(job: TrainingJob) -> datetime | None:
@@ -104,6 +109,14 @@ def iterations(job: TrainingJob, last: int | None = None) -> list[TrainingIterat
 def checkpoints(job: TrainingJob) -> QuerySet[PolicyCheckpoint]:
     """Return the job's kept checkpoints without their bytes, the latest first."""
     return job.checkpoints.defer("state").order_by("-iteration")
+
+
+def checkpoint(job: TrainingJob, pk: int) -> PolicyCheckpoint:
+    """Return one of the job's checkpoints; raises NotFound."""
+    found = job.checkpoints.filter(pk=pk).first() if 0 < pk < 2**63 else None
+    if found is None:
+        raise NotFound(f"there is no checkpoint {pk} of job {job.pk}")
+    return found
 
 
 def evaluations(job: TrainingJob) -> QuerySet[Evaluation]:

@@ -19,6 +19,7 @@ from ace_project.core.errors import InvalidInput
 from ace_project.core.models import ApiToken
 from ace_project.core.people import Role, needs
 from ace_project.core.tokens import AGENT_SCOPES, SCOPES
+from ace_project.core.work.leases import ACTIVE
 from evolution import selectors as evolution
 from evolution.llm import gateway
 from evolution.pauses import pause_of_agent
@@ -134,6 +135,8 @@ def page_context(request: HttpRequest, agent: Agent) -> dict[str, Any]:
         "traffic": recent.traffic([agent])[agent.pk],
         "status": evolution.evolution_status(agent),
         "right_now": timezone.now(),
+        "trainings": agent.training_jobs.count(),
+        "trainings_open": agent.training_jobs.filter(status__in=ACTIVE).count(),
         **waivers.panel(agent),
         "agent_pause": pause_of_agent(agent),
     }

@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 from django.urls import reverse
 
 from ace_project.console.items import Action, Item
+from ace_project.console.job_items import job_items
 from ace_project.console.machinery import Machinery
 from ace_project.console.money_items import BUDGET_EXCEEDED, money_items, raise_action
 from ace_project.console.proposal import headline
@@ -31,6 +32,7 @@ def attention(now: datetime, state: Machinery, agents: Sequence[Agent]) -> list[
         *money_items(now),
         *_conflicts(),
         *_failed_runs(now),
+        *job_items(now),
         *_ready(),
     ]
     return sorted(found, key=lambda item: item.tone != "red")

@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Count, Max, Min
-from django.db.models.functions import Now
+from django.db.models import Count, F, Max, Min
+from django.db.models.functions import Coalesce, Now
 
 from ace_project.core.models import WorkerBeat
 from ace_project.core.work.leases import JobStatus
+from evolution import pace
 from evolution.models import EvolutionRun
-from training.models import Comparison
+from training.models import Comparison, TrainingJob
 
 # A worker that has not beaten for this long counts as gone.
 ALIVE = timedelta(seconds=10)
@@ -17,12 +18,16 @@ ALIVE = timedelta(seconds=10)
 
 @dataclass(frozen=True, slots=True)
 class Machinery:
-    """Workers alive, the newest beat of any, jobs queued and the moment the oldest was."""
+    """Workers alive, the newest beat of any, jobs queued and the moment the oldest was.
+
+    `paced_until` is when the next automatic run may start, None where none has to wait.
+    """
 
     workers: int
     last_beat: datetime | None
     queued: int
     oldest: datetime | None
+    paced_until: datetime | None = None
 
     @property
     def is_stuck(self) -> bool:
@@ -35,10 +40,14 @@ def machinery() -> Machinery:
     workers = WorkerBeat.objects.filter(beat_at__gte=Now() - ALIVE).count()
     last = WorkerBeat.objects.aggregate(last=Max("beat_at"))["last"]
     waiting = [
-        model._default_manager.filter(status=JobStatus.QUEUED).aggregate(
-            n=Count("pk"), oldest=Min("created_at")
+        rows.filter(status=JobStatus.QUEUED).aggregate(n=Count("pk"), oldest=Min(since))
+        for rows, since in (
+            (EvolutionRun.objects.all(), F("created_at")),
+            (Comparison.objects.all(), F("created_at")),
+            # A training job waits anew for each of its iterations, a paused one for its operator.
+            (TrainingJob.objects.filter(paused_at=None), Coalesce("served_at", "created_at")),
         )
-        for model in (EvolutionRun, Comparison)
     ]
     moments = [row["oldest"] for row in waiting if row["oldest"]]
-    return Machinery(workers, last, sum(row["n"] for row in waiting), min(moments, default=None))
+    queued = sum(row["n"] for row in waiting)
+    return Machinery(workers, last, queued, min(moments, default=None), pace.opens_at())

@@ -1,4 +1,4 @@
-"""One field over everything: agents, deltas, bullets and traces, each up to a fixed depth."""
+"""One field over everything: agents, deltas, bullets, trainings and traces, to a fixed depth."""
 
 import uuid
 from typing import Any
@@ -16,12 +16,16 @@ from evolution.models import ExecutionTrace
 from evolution.selectors import LIST_FIELDS
 from playbooks.models import Agent, Bullet, Delta
 from playbooks.operations import describe
+from training import selectors
+from training.models import TrainingJob
 
 SHOWN = 10
 # Words are looked for in this many of the newest rows of each kind.
 DELTAS_WINDOW = 5_000
 BULLETS_WINDOW = 50_000
 TRACES_WINDOW = 20_000
+TRAININGS_WINDOW = 5_000
+_KINDS = ("agents", "deltas", "bullets", "trainings", "traces")
 
 
 @needs(Role.VIEWER)
@@ -29,16 +33,22 @@ TRACES_WINDOW = 20_000
 def search(request: HttpRequest) -> HttpResponse:
     """Show what holds the words of `?q=`."""
     query = asked_of(request, "q")["q"]
-    windows = {"deltas": DELTAS_WINDOW, "bullets": BULLETS_WINDOW, "traces": TRACES_WINDOW}
+    windows = {
+        "deltas": DELTAS_WINDOW,
+        "bullets": BULLETS_WINDOW,
+        "trainings": TRAININGS_WINDOW,
+        "traces": TRACES_WINDOW,
+    }
     context: dict[str, Any] = {"query": query, "windows": windows}
     if query:
         context |= {
             "agents": _agents(query),
             "deltas": _deltas(query),
             "bullets": _bullets(query),
+            "trainings": _trainings(query),
             "traces": _traces(query),
         }
-        context["found"] = any(context[kind] for kind in ("agents", "deltas", "bullets", "traces"))
+        context["found"] = any(context[kind] for kind in _KINDS)
     return render(request, "search.html", context)
 
 
@@ -70,6 +80,14 @@ def _bullets(query: str) -> list[Bullet]:
     newest = keyset.newest(Bullet.objects.all(), BULLETS_WINDOW)
     rows = newest.filter(Q(text__icontains=query) | Q(bullet_id=query))
     return list(rows.select_related("playbook__agent").order_by("-pk")[:SHOWN])
+
+
+def _trainings(query: str) -> list[TrainingJob]:
+    """Return training jobs of that number, or whose title holds the words."""
+    wanted = Q(title__icontains=query)
+    if query.isascii() and query.isdigit() and len(query) < 19:
+        wanted |= Q(pk=int(query))
+    return list(keyset.newest(selectors.jobs(), TRAININGS_WINDOW).filter(wanted)[:SHOWN])
 
 
 def _traces(query: str) -> list[ExecutionTrace]:

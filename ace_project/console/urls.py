@@ -9,6 +9,11 @@ from ace_project.console import (
     calls,
     delta,
     guided,
+    job,
+    job_actions,
+    job_new,
+    job_trajectories,
+    jobs,
     model_choice,
     overview,
     pauses,
@@ -60,6 +65,21 @@ knowing: list[URLPattern] = [
     path("search/", search.search, name="search"),
 ]
 
+training: list[URLPattern] = [
+    path("training/", jobs.jobs, name="training"),
+    path("training/new/", job_new.create, name="training_new"),
+    path("training/<int:pk>/", job.job, name="training_job"),
+    path("training/<int:pk>/pause/", job_actions.pause, name="training_pause"),
+    path("training/<int:pk>/resume/", job_actions.resume, name="training_resume"),
+    path("training/<int:pk>/cancel/", job_actions.cancel, name="training_cancel"),
+    path("training/<int:pk>/trajectories/", job_trajectories.trajectories, name="trajectories"),
+    path(
+        "training/<int:pk>/trajectories/<int:number>/",
+        job_trajectories.trajectory,
+        name="trajectory",
+    ),
+]
+
 governing: list[URLPattern] = [
     path("agents/", agents.agents, name="agents"),
     path("agents/new", agents.create, name="agent_new"),
@@ -83,4 +103,4 @@ governing: list[URLPattern] = [
     path("audit/export/", audit.export, name="audit_export"),
 ]
 
-urlpatterns = [*deciding, *knowing, *governing]
+urlpatterns = [*deciding, *knowing, *training, *governing]

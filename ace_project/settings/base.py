@@ -1,8 +1,13 @@
 """Settings that every environment shares; values come from the environment (docs/settings.md)."""
 
+import os
 from pathlib import Path
 
 from ace_project.core import env
+
+# NumPy reads it when it is imported. Its threads would double the CPU time of small products, where
+# no measure of a run's own thread counts it, and each holds memory of its own.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 VAR_DIR = Path(env.text("ACE_VAR_DIR", str(BASE_DIR / "var")))
@@ -179,6 +184,8 @@ ACE_ENABLE_CACHE = env.boolean("ACE_ENABLE_CACHE", True)
 ACE_CACHE_TTL_SECONDS = env.integer("ACE_CACHE_TTL_SECONDS", 300, 1)
 ACE_WORKER_THREADS = env.integer("ACE_WORKER_THREADS", 2, 1, 64)
 ACE_LEASE_SECONDS = env.number("ACE_LEASE_SECONDS", 30.0, 1.0, 3600.0)
+# CPU seconds a second that automatic runs may take over all workers; 0: as many as are due.
+ACE_EVOLUTION_CPU_SHARE = env.number("ACE_EVOLUTION_CPU_SHARE", 0.002, 0.0, 1000.0)
 ACE_EVOLUTION_MAX_TRACES = env.integer("ACE_EVOLUTION_MAX_TRACES", 4000, 10, 20_000)
 ACE_WORKER_BATCH_SIZE = env.integer("ACE_WORKER_BATCH_SIZE", 10, 1, 1000)
 ACE_WORKER_BATCH_TIMEOUT = env.number("ACE_WORKER_BATCH_TIMEOUT", 5.0, 0.0, 3600.0)

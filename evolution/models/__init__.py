@@ -6,6 +6,7 @@ from evolution.models.learning import (
     ExecutionTrace,
     Generator,
     Origin,
+    Pace,
     Pause,
     Trigger,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "LlmCall",
     "LlmExchange",
     "Origin",
+    "Pace",
     "Pause",
     "Tally",
     "Trigger",

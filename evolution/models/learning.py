@@ -108,6 +108,10 @@ class EvolutionRun(LeasedJob):
     traces_selected = models.PositiveIntegerField(default=0)
     deltas_generated = models.PositiveIntegerField(default=0)
     deltas_applied = models.PositiveIntegerField(default=0)
+    # CPU time of the tries that ended, in seconds; null until the first one began or ended.
+    cpu_seconds = models.FloatField(null=True)
+    # What each try draws on the pace of automatic runs; null for a run that somebody asked for.
+    drawn_seconds = models.FloatField(null=True)
 
     class Meta:
         db_table = "evolution_runs"
@@ -160,6 +164,23 @@ class Pause(models.Model):
 
     def __str__(self) -> str:
         return f"pause of {self.agent or 'all'}"
+
+
+class Pace(models.Model):
+    """What automatic runs may still take of CPU time, one row; only `evolution.pace` writes it."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
+    # As it was at `filled_at`, below zero where more was taken than there was.
+    level_seconds = models.FloatField()
+    filled_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "evolution_pace"
+        verbose_name_plural = "pace"
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="one_pace_for_all")]
+
+    def __str__(self) -> str:
+        return f"pace at {self.level_seconds:g} s"
 
 
 class Deliberation(LeasedJob):

@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from ace_project.core.errors import Conflict, QueueFull, Unavailable
 from ace_project.core.work import leases, loop, nudge, queue
 from ace_project.core.work.leases import ACTIVE, JobStatus
-from evolution import council, pauses, pipeline, selectors
+from evolution import council, pace, pauses, pipeline, selectors
 from evolution.llm import gateway
 from evolution.models import EvolutionRun, Generator, Pause, Trigger
 from playbooks.models import Agent
@@ -52,8 +52,9 @@ def start_run(
     """Queue an evolution run; one that is already under way is returned instead.
 
     Without a `generator` it is the language model where one is configured, else the reflector.
-    There is none, with the reason, while evolution is paused or where traces are too few. Raises
-    QueueFull with `retry_after` seconds when as many runs wait as may.
+    There is none, with the reason, while evolution is paused, where traces are too few, or for an
+    automatic one that must wait for CPU time. Raises QueueFull with `retry_after` seconds when as
+    many runs wait as may.
     """
     pause = pauses.pause_of(agent)
     if pause:
@@ -77,7 +78,10 @@ def start_run(
                 priority=_PRIORITY[trigger],
                 script=list(script) if script is not None else None,
                 dry_run=dry_run,
+                drawn_seconds=pace.draw(agent) if trigger == Trigger.AUTOMATIC else None,
             )
+    except pace.MustWait as wait:
+        return StartResult(None, reason=wait.detail)
     except IntegrityError:
         # Another request was faster; its run serves this one too.
         other = selectors.active_run(agent)
@@ -114,6 +118,10 @@ class _DueRuns:
             # What fell due during a pause that ended may have sent nothing since.
             self.seen = 0
         self.pauses = paused
+        if pace.opens_at():
+            # All are looked at once something may start: the one that is due longest comes first.
+            self.seen = 0
+            return
         with connection.cursor() as cursor:
             cursor.execute("SELECT coalesce(max(id), 0) FROM execution_traces")
             newest = cursor.fetchone()[0]
@@ -124,13 +132,15 @@ class _DueRuns:
 
 
 def _start_due(due: Sequence[Agent]) -> bool:
-    """Queue automatic runs; False where the queue is full: the traces wait for a later look."""
+    """Queue automatic runs; False where one must wait, and with it all that are due after it."""
     try:
-        for agent in due:
-            start_run(agent=agent, trigger=Trigger.AUTOMATIC, requested_by="automatic", force=True)
+        return all(_start(agent).run for agent in due)
     except QueueFull:
         return False
-    return True
+
+
+def _start(agent: Agent) -> StartResult:
+    return start_run(agent=agent, trigger=Trigger.AUTOMATIC, requested_by="automatic", force=True)
 
 
 start_due_runs = loop.every_tick(_DueRuns())

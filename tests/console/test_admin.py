@@ -19,7 +19,7 @@ from ace_project.core.models import IdempotencyKey, WorkerBeat
 from evolution import ledger
 from evolution.llm import breaker
 from evolution.llm.breaker import Permit
-from evolution.models import Deliberation, EvolutionRun, ExecutionTrace, LlmExchange, Pause
+from evolution.models import Deliberation, EvolutionRun, ExecutionTrace, LlmExchange, Pace, Pause
 from playbooks import actors, selectors, services
 from playbooks.models import Agent, Source, Waiver
 from training.models import (
@@ -77,6 +77,7 @@ def fill(number: int) -> None:
         waived_by="person:ann", expires_at=timezone.now(),
     )  # fmt: skip
     Deliberation.objects.create(delta=outcome.delta, error=HOSTILE)
+    Pace.objects.update_or_create(defaults={"level_seconds": 0.0, "filled_at": timezone.now()})
     Comparison.objects.create(
         agent=agent, before=1, after=2, first_task=0, total=1, requested_by="person:ann"
     )

@@ -1,5 +1,6 @@
 """The overview: the heading is the answer, figures are measured or named as not."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
@@ -14,7 +15,7 @@ from evolution import budgets, ledger
 from evolution import services as evolution
 from evolution.ledger import Usage
 from evolution.llm import breaker
-from evolution.models import EvolutionRun, ExecutionTrace, LlmCall
+from evolution.models import EvolutionRun, ExecutionTrace, LlmCall, Pace
 from playbooks import services
 from playbooks.actors import AUTOMATIC, person
 from playbooks.models import Agent, Delta
@@ -155,6 +156,17 @@ def test_a_configured_model_that_was_not_called_yet_says_so(
     page = _page(signed_in("viewer"))
     assert 'href="/budget/">$100 may be spent</a>' in page
     assert "No language model is configured" not in page
+
+
+def test_it_says_until_when_automatic_runs_wait_for_cpu_time(
+    signed_in: Callable[..., Client], agent: Agent, settings: Any
+) -> None:
+    settings.ACE_EVOLUTION_CPU_SHARE = 0.002
+    told = "Automatic runs took their CPU time; the next starts"
+    client = signed_in("viewer")
+    assert told not in _page(client)
+    Pace.objects.create(level_seconds=-1.0, filled_at=timezone.now())
+    assert re.search(f"{told} <time [^>]*>in ", _page(client))
 
 
 def test_a_worker_counts_while_it_beats(signed_in: Callable[..., Client], agent: Agent) -> None:
@@ -303,6 +315,6 @@ def test_the_page_costs_a_fixed_number_of_queries(
         propose("Other advice.", agent=other)
         _traces(other, 3, 5)
         _run(other, "failed")
-    # 3 of money, 3 of what it needs a person for.
-    with django_assert_max_num_queries(31):
+    # 3 of money, 4 of what it needs a person for.
+    with django_assert_max_num_queries(34):
         client.get("/")

@@ -170,6 +170,15 @@ LLM_REPORT = {
 }  # fmt: skip
 
 
+def test_a_run_says_what_cpu_time_it_took_as_far_as_that_is_known(
+    signed_in: Callable[..., Client], run: Callable[..., EvolutionRun]
+) -> None:
+    client = signed_in("viewer")
+    measured, old = run(cpu_seconds=1.256), run()
+    assert "<dt>CPU time</dt><dd>1.26 s</dd>" in client.get(url_of(measured)).content.decode()
+    assert "CPU time" not in client.get(url_of(old)).content.decode()
+
+
 def test_a_run_that_asked_a_model_shows_calls_prompts_and_what_was_refused(
     signed_in: Callable[..., Client], run: Callable[..., EvolutionRun], agent: Agent
 ) -> None:

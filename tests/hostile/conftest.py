@@ -7,13 +7,14 @@ import pytest
 from playbooks import selectors, services
 from playbooks.actors import AUTOMATIC
 from playbooks.models import Mode, Source
+from tests.training.trained import make_job, tried
 
 CONTENT = {"strategies": ["Look before you leap.", "Ask twice."], "goals": {"main": "help"}}
 
 
 @pytest.fixture
 def target(db: None) -> dict[str, Any]:
-    """Return the ids of an agent `bot` in `auto` and of its waiting delta."""
+    """Return the ids of an agent `bot` in `auto`, of its waiting delta and of its training job."""
     services.create_agent(agent_id="bot", author=AUTOMATIC, initial_context=CONTENT, mode=Mode.AUTO)
     outcome = services.propose_delta(
         agent=selectors.agent_by_id("bot"),
@@ -23,4 +24,6 @@ def target(db: None) -> dict[str, Any]:
         author=AUTOMATIC,
         may_apply=False,
     )
-    return {"agent_id": "bot", "delta_id": str(outcome.delta.delta_id)}
+    job = make_job(selectors.agent_by_id("bot"))
+    tried(job, 1.0)
+    return {"agent_id": "bot", "delta_id": str(outcome.delta.delta_id), "job_id": job.pk}

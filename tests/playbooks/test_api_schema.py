@@ -73,7 +73,7 @@ def test_the_page_works_offline():
     ("method", "path"),
     [
         ("get", "playbooks/bot/context"),
-        ("post", "jsonrpc"),
+        ("post", "jsonrpc/"),
         ("get", ""),
         ("get", "nothing"),
         ("post", "playbooks/"),

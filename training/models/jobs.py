@@ -239,6 +239,8 @@ class Evaluation(models.Model):
     avg_steps = models.FloatField(null=True)
     tool_accuracy = models.FloatField(null=True)
     baseline_success_rate = models.FloatField(null=True)
+    # {success_rate, avg_reward, avg_steps, tool_accuracy} of the baseline on the same tasks.
+    baseline = models.JSONField(default=dict)
     # success_rate - baseline_success_rate with its 95 % interval and p value, paired by task.
     difference = models.FloatField(null=True)
     low = models.FloatField(null=True)

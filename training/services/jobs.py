@@ -13,7 +13,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from ace_project.core.errors import Conflict, QueueFull, Unavailable
+from ace_project.core.errors import AceError, Conflict, QueueFull, Unavailable
 from ace_project.core.work import leases, nudge
 from ace_project.core.work.leases import ACTIVE, JobStatus
 from evolution import services as evolution
@@ -43,6 +43,13 @@ from training.scoring import RewardFailed
 MOST_ASKED = 200
 _WATCH_SECONDS = 0.2
 _CENT_OF_A_MICRO = Decimal(1).scaleb(-8)
+
+
+class EvaluationFailed(AceError):
+    """The agent, or what scores it, gave nothing that could be measured."""
+
+    status = 424
+    title = "The evaluation failed"
 
 
 @transaction.atomic
@@ -118,10 +125,10 @@ def pause_job(*, job: TrainingJob, by: Actor, reason: str = "") -> TrainingJob:
 
 
 @transaction.atomic
-def resume_job(*, job: TrainingJob, by: Actor) -> TrainingJob:
+def resume_job(*, job: TrainingJob, by: Actor, reason: str = "") -> TrainingJob:
     """Let a paused job go on where it stands; raises Conflict for any other."""
     when = Q(paused_at__isnull=False)
-    _steer(job, "resumed", by, "", when=when, then={"paused_at": None, "offered_at": None})
+    _steer(job, "resumed", by, reason, when=when, then={"paused_at": None, "offered_at": None})
     nudge.nudge(job)
     return job
 
@@ -156,7 +163,7 @@ def evaluate(
 
     `queries` are `[{query, expected_outcome?, task_type?}]`; without them it is the validation
     tasks, and the sealed test never. It takes as long as the agent does. Raises Conflict while
-    there is no checkpoint, InvalidInput, BudgetExceeded, and Unavailable where it failed.
+    there is no checkpoint, InvalidInput, BudgetExceeded, and EvaluationFailed.
     """
     chosen = checkpoint or checkpoints.best(job) or selectors.checkpoints(job).first()
     if chosen is None or chosen.job_id != job.pk:
@@ -170,9 +177,9 @@ def evaluate(
         arm = measuring.try_policy(scene, learner, tasks, None)
         before = measuring.try_policy(scene, None, tasks, None)
     except (RewardFailed, CorruptState, InvalidRuntime) as error:
-        raise Unavailable(f"the evaluation failed: {error}") from error
+        raise EvaluationFailed(f"the evaluation failed: {error}") from error
     if arm.failed == len(tasks):
-        raise Unavailable("the evaluation failed: no attempt could be scored")
+        raise EvaluationFailed("the evaluation failed: no attempt could be scored")
     found = measuring.report(scene, EvaluationKind.ASKED, chosen.iteration, tasks, arm, before)
     found.save(force_insert=True)
     return found

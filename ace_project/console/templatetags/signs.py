@@ -8,7 +8,7 @@ SOURCE_ICONS = {
     "training": "school",
     "operator": "users",
 }
-# status: (chip, icon, words); for deltas and runs, whose words do not clash
+# status: (chip, icon, words); for deltas, runs and jobs, whose words do not clash
 STATUS_CHIPS = {
     "pending_review": ("live", "clock", "waiting"),
     "changes_requested": ("warn", "message-circle", "changes requested"),
@@ -20,6 +20,7 @@ STATUS_CHIPS = {
     "recorded": ("line", "file-text", "recorded, dry run"),
     "queued": ("line", "clock", "queued"),
     "running": ("live", "activity", "running"),
+    "paused": ("warn", "player-pause", "paused"),
     "completed": ("good", "check", "completed"),
     "cancelled": ("line", "ban", "cancelled"),
 }

@@ -22,19 +22,30 @@ _TRY = "SELECT pg_try_advisory_lock(hashtextextended(%s, 11))"
 _LET_GO = "SELECT pg_advisory_unlock(hashtextextended(%s, 11))"
 
 
-def once(handler: Callable[..., Any]) -> Callable[..., Any]:
+Handler = Callable[..., Any]
+
+
+def once(handler: Handler) -> Handler:
     """Let a DRF view's `post` run once per key and token; the repeated call gets the first answer.
 
     An answer that the handler returns is kept, whatever its status. One that it raises is not:
     its effect was rolled back, so that the same key may be tried again.
     """
+    return _guarded(handler, run_once)
 
+
+def once_alone(handler: Handler) -> Handler:
+    """Do as `once` for a `post` whose effect commits on its own; see `run_alone`."""
+    return _guarded(handler, run_alone)
+
+
+def _guarded(handler: Handler, run: Callable[..., HttpResponse | Response]) -> Handler:
     @wraps(handler)
     def guarded(view: Any, request: Request, *args: Any, **kwargs: Any) -> Any:
         key = request.headers.get("Idempotency-Key")
         if key is None:
             return handler(view, request, *args, **kwargs)
-        return run_once(
+        return run(
             request._request,
             request.user.jti,  # type: ignore[union-attr]
             key,
@@ -57,12 +68,7 @@ def run_once(
     with transaction.atomic():
         if not _ask(_TRY_IN_TRANSACTION, token, key):
             raise _still_running()
-        earlier = IdempotencyKey.objects.filter(token=token, key=key).first()
-        if earlier is not None:
-            return _again(earlier, body_hash)
-        response = answer()
-        _keep(token, key, body_hash, response)
-        return response
+        return _answered(token, key, body_hash, answer)
 
 
 def run_alone(
@@ -77,12 +83,7 @@ def run_alone(
     if not _ask(_TRY, token, key):
         raise _still_running()
     try:
-        earlier = IdempotencyKey.objects.filter(token=token, key=key).first()
-        if earlier is not None:
-            return _again(earlier, body_hash)
-        response = answer()
-        _keep(token, key, body_hash, response)
-        return response
+        return _answered(token, key, body_hash, answer)
     finally:
         _ask(_LET_GO, token, key)
 
@@ -111,6 +112,18 @@ def _ask(question: str, token: str, key: str) -> bool:
 
 def _still_running() -> Conflict:
     return Conflict("the first call with this Idempotency-Key is still running", retry_after=1)
+
+
+def _answered(
+    token: str, key: str, body_hash: str, answer: Callable[[], HttpResponse | Response]
+) -> HttpResponse | Response:
+    """Return the answer kept under a key that is held, or `answer()` once it is kept."""
+    earlier = IdempotencyKey.objects.filter(token=token, key=key).first()
+    if earlier is not None:
+        return _again(earlier, body_hash)
+    response = answer()
+    _keep(token, key, body_hash, response)
+    return response
 
 
 def _again(earlier: IdempotencyKey, body_hash: str) -> HttpResponse:

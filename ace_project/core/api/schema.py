@@ -3,7 +3,9 @@
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
-from drf_spectacular.utils import OpenApiParameter
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
+
+from ace_project.core.api.problems import MEDIA_TYPE
 
 ERRORS = {
     "400": "The input is not valid; `errors` says where",
@@ -37,6 +39,7 @@ PROBLEM = {
         },
     },
 }
+_PROBLEM = {"$ref": "#/components/schemas/Problem"}
 LIST_PARAMETERS = [
     OpenApiParameter(
         "limit",
@@ -70,6 +73,11 @@ class TokenScheme(OpenApiAuthenticationExtension):
         return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
 
 
+def problem(status: int, words: str) -> dict[Any, OpenApiResponse]:
+    """Return a problem that only some operations answer with, for their `responses`."""
+    return {(status, MEDIA_TYPE): OpenApiResponse(_PROBLEM, description=words)}
+
+
 def only_api_v1(endpoints: list[Any], **kwargs: Any) -> list[Any]:
     """Leave out the second prefix: it has the same routes."""
     return [endpoint for endpoint in endpoints if endpoint[0].startswith("/api/v1/")]
@@ -95,6 +103,6 @@ def _complete(method: str, operation: dict[str, Any]) -> None:
     if method == "post":
         errors["422"] = "The Idempotency-Key came with another body before"
         operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
-    document = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    document = {MEDIA_TYPE: {"schema": _PROBLEM}}
     for status, words in errors.items():
         operation["responses"].setdefault(status, {"description": words, "content": document})

@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from ace_project.core.work import loop
+from ace_project.core.work import allocator, loop
 
 NICENESS = 5
 
@@ -25,6 +25,7 @@ class Command(BaseCommand):
         """Work until SIGTERM or SIGINT; end what is in hand within ACE_WORKER_DRAIN_SECONDS."""
         # Where both want the same core, the web server that agents wait for goes first.
         os.nice(NICENESS)
+        allocator.share_one_arena()
         stop = Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())

@@ -1,0 +1,504 @@
+"""Training: jobs are listed, watched, explained, started and steered; trajectories are read."""
+
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from io import BytesIO
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from playbooks.actors import person
+from playbooks.models import Agent, Mode
+from tests.training_rows import add_evaluation, add_iterations, add_trajectory, make_job
+from training.models import JobState, TrainingJob, TrainingState, Trajectory
+from training.runtimes.workshop import WorkshopRuntime
+from training.services import make_workshop_agent
+
+LIST = "/training/"
+NEW = "/training/new/"
+STEERING = ("pause/", "resume/", "cancel/")
+
+
+def url_of(job: TrainingJob, verb: str = "") -> str:
+    return f"{LIST}{job.pk}/{verb}"
+
+
+def shown(client: Client, url: str, **asked: Any) -> str:
+    answer = client.get(url, asked)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+# ---- who ----
+def test_a_stranger_is_sent_to_sign_in(client: Client, agent: Agent) -> None:
+    job = make_job(agent)
+    row = add_trajectory(job)
+    for url in (LIST, NEW, url_of(job), url_of(job, "trajectories/")):
+        assert client.get(url).status_code == 302
+    assert client.get(url_of(job, f"trajectories/{row.pk}/")).status_code == 302
+
+
+@pytest.mark.parametrize("role", ["viewer", "reviewer"])
+def test_only_operators_start_and_steer_and_the_others_are_told(
+    signed_in: Callable[..., Client], agent: Agent, role: str
+) -> None:
+    visitor, job = signed_in(role), make_job(agent)
+    assert visitor.get(NEW).status_code == 403
+    assert visitor.post(NEW).status_code == 403
+    for verb in STEERING:
+        assert visitor.post(url_of(job, verb)).status_code == 403
+    page = shown(visitor, url_of(job))
+    assert f"An operator may; your role is {role}." in page
+    assert 'popovertarget="cancel"' not in page
+    assert "Start a training" not in shown(visitor, LIST)
+    assert TrainingJob.objects.get().state == JobState.RUNNING
+
+
+def test_other_methods_are_refused(signed_in: Callable[..., Client], agent: Agent) -> None:
+    operator, job = signed_in("operator"), make_job(agent)
+    for verb in STEERING:
+        assert operator.get(url_of(job, verb)).status_code == 405
+    for url in (LIST, url_of(job), url_of(job, "trajectories/")):
+        assert operator.post(url).status_code == 405
+
+
+def test_what_is_not_there_is_a_404(signed_in: Callable[..., Client], agent: Agent) -> None:
+    operator, job, other = signed_in("operator"), make_job(agent), make_job(agent)
+    row = add_trajectory(other)
+    assert operator.get(f"{LIST}987654/").status_code == 404
+    for verb in STEERING:
+        assert operator.post(f"{LIST}987654/{verb}").status_code == 404
+    assert operator.get(url_of(job, f"trajectories/{row.pk}/")).status_code == 404
+
+
+# ---- the list ----
+def test_the_list_is_filtered_by_the_address_and_asks_nothing_per_row(
+    signed_in: Callable[..., Client], agent: Agent
+) -> None:
+    viewer = signed_in("viewer")
+    made = {state: make_job(agent, state) for state in JobState.values}
+    for state, job in made.items():
+        page = viewer.get(LIST, {"state": state, "agent": "airline"}).context["page"]
+        assert [row.pk for row in page.rows] == [job.pk]
+    assert viewer.get(LIST, {"agent": "nobody"}).context["page"].rows == []
+    with CaptureQueriesContext(connection) as one:
+        viewer.get(LIST)
+    for _ in range(5):
+        more = make_job(agent)
+        add_evaluation(more, 10)
+    with CaptureQueriesContext(connection) as many:
+        page = shown(viewer, LIST)
+    assert len(one) == len(many) <= 8
+    assert not any('"candidates"' in query["sql"] for query in many)
+    assert "+15.0" in page
+    assert "75.0" in page
+
+
+def test_an_empty_list_says_how_to_begin(signed_in: Callable[..., Client]) -> None:
+    assert NEW in shown(signed_in("operator"), LIST)
+    page = shown(signed_in("viewer"), LIST)
+    assert "An operator starts one" in page
+    assert "No training fits." in shown(signed_in("viewer", "vic"), LIST, state="failed")
+
+
+# ---- one job ----
+def test_a_job_that_goes_on_asks_for_itself_and_an_ended_one_does_not(
+    signed_in: Callable[..., Client], agent: Agent
+) -> None:
+    viewer, job = signed_in("viewer"), make_job(agent)
+    assert f'hx-get="{url_of(job)}"' in shown(viewer, url_of(job))
+    answer = viewer.get(url_of(job), headers={"HX-Request": "true"})
+    assert answer.content.decode().lstrip().startswith('<div id="job"')
+    assert "HX-Request" in answer.headers["Vary"]
+    TrainingJob.objects.update(status="completed")
+    assert "hx-get" not in shown(viewer, url_of(job))
+
+
+def test_the_tiles_say_how_far_how_dear_and_how_good_it_is(
+    signed_in: Callable[..., Client], agent: Agent
+) -> None:
+    job = make_job(agent, spent_usd=4)
+    add_iterations(job, 40)
+    add_evaluation(job, 40)
+    page = " ".join(shown(signed_in("viewer"), url_of(job)).split())
+    for text in (
+        "of 100 iterations", "Ends about", "$4.00", "Forecast <strong>$10.00</strong>",
+        # 4 dollars over 40 x 128 trajectories, 8 of them to a query.
+        "<strong>$6.25</strong> per 1,000 queries: $0.000781 a trajectory × 8 × 1,000",
+        "120 of 160", "+15.0 points", "+5.0 to +25.0", "of groups mixed", "5,120", "v1",
+    ):  # fmt: skip
+        assert text in page, text
+    assert '<svg class="ace-plot" viewBox="0 0 410 200"' in page
+
+
+def test_a_forecast_past_the_limit_says_what_happens(
+    signed_in: Callable[..., Client], agent: Agent
+) -> None:
+    job = make_job(agent, spent_usd=9)
+    add_iterations(job, 10)
+    assert "over the limit: it would end there" in shown(signed_in("viewer"), url_of(job))
+
+
+def test_a_difference_that_may_be_chance_is_neither_good_nor_bad(
+    signed_in: Callable[..., Client], agent: Agent
+) -> None:
+    job = make_job(agent)
+    add_iterations(job, 10)
+    add_evaluation(job, 10, share=0.62)
+    page = shown(signed_in("viewer"), url_of(job))
+    assert "+2.0 points" in page
+    assert "ace-good" not in page.split("Held-out success")[1].split("</section>")[0]
+
+
+@pytest.mark.parametrize("state", JobState.values)
+def test_every_state_has_its_page_before_anything_is_measured(
+    signed_in: Callable[..., Client], agent: Agent, state: str
+) -> None:
+    page = shown(signed_in("operator"), url_of(make_job(agent, state)))
+    assert "Not measured yet" in page
+    assert "Nothing measured yet." in page
+    assert (">Pause" in page) is (state in ("queued", "running", "paused"))
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "text"),
+    [
+        ("completed", "finished", "All 10 iterations are done."),
+        ("completed", "converged", "stopped rising. It ended after 10"),
+        ("completed", "target_reached", "The mean reward came to 0.9"),
+        ("completed", "no_signal", "There was nothing to learn from."),
+        ("failed", "budget_exceeded", "Nothing was spent past a limit."),
+        ("failed", "diverged", "It diverged."),
+        ("failed", "runtime_error", "The agent could not be run."),
+        ("failed", "gave_up", "The workers died."),
+        ("failed", "internal_error", "It could not go on."),
+        ("cancelled", "cancelled by person:bob", "Cancelled by person:bob."),
+    ],
+)
+def test_an_ended_job_says_why_and_what_is_kept(
+    signed_in: Callable[..., Client], agent: Agent, status: str, reason: str, text: str
+) -> None:
+    job = make_job(agent, status, reason=reason, error="<x>", config={"target_reward": 0.9})
+    add_iterations(job, 10)
+    add_evaluation(job, 10)
+    page = shown(signed_in("operator"), url_of(job))
+    assert text in page
+    assert ("Checkpoint 10 is kept." in page) is (status != "completed")
+    assert "&lt;x&gt;" in page
+    assert ">Pause" not in page
+
+
+def test_the_sealed_test_stands_apart_from_what_chose_the_checkpoint(
+    signed_in: Callable[..., Client], agent: Agent
+) -> None:
+    job = make_job(agent, "completed", reason="finished")
+    add_iterations(job, 20)
+    for number, share in ((10, 0.7), (20, 0.8)):
+        add_evaluation(job, number, share=share)
+    assert "flatters itself" not in shown(signed_in("viewer"), url_of(job))
+    add_evaluation(job, 20, share=0.72, kind="test")
+    page = shown(signed_in("reviewer"), url_of(job))
+    assert "The best of 2 checkpoints" in page
+    sealed = page.split('id="sealed"')[1].split("</section>")[0]
+    assert sealed.index("72.0") < sealed.index("80.0")
+
+
+def test_effects_are_told_with_interval_uses_and_decision(
+    signed_in: Callable[..., Client], agent: Agent
+) -> None:
+    effects = [
+        {"bullet_id": "b1", "text": "Ask <b>first</b>.", "decision": "drop", "effect": -0.038,
+         "low": -0.066, "high": -0.01, "uses": 1200, "tokens": 14},
+        {"bullet_id": "b2", "text": "Never read a card back.", "decision": "keep", "effect": 0.01,
+         "low": -0.02, "high": 0.04, "uses": 1},
+        {"bullet_id": "b3", "text": "Rarely in.", "effect": None},
+        "malformed",
+    ]  # fmt: skip
+    job = make_job(agent, "completed", reason="finished", effects=effects)
+    page = shown(signed_in("viewer"), url_of(job))
+    for text in ("−3.8", "−6.6 to −1.0", "1,200 uses", "14 tokens", "would drop", "kept by rule"):
+        assert text in page, text
+    assert "too few to say" in page
+    assert "Ask &lt;b&gt;first" in page
+    assert page.index("Never read a card back.") < page.index("Ask &lt;b&gt;first")
+
+
+def test_while_it_learns_the_policys_leaning_is_shown_and_no_effect(
+    signed_in: Callable[..., Client], agent: Agent
+) -> None:
+    viewer, job = signed_in("viewer"), make_job(agent)
+    add_iterations(job, 1)
+    assert [(row.text, row.kept) for row in viewer.get(url_of(job)).context["chances"]] == [
+        ("Ask <b>first</b>.", 0.5)
+    ]
+    page = shown(viewer, url_of(job))
+    assert "Ask &lt;b&gt;first" in page
+    assert "worked out when the job ends" in page
+    TrainingState.objects.update(state=b"damaged")
+    assert viewer.get(url_of(job)).context["chances"] == []
+
+
+def test_what_others_wrote_is_escaped(signed_in: Callable[..., Client], agent: Agent) -> None:
+    bad = "<script>alert(1)</script>\u202e"
+    job = make_job(
+        agent, "failed", reason=f"x{bad}", error=bad, title=bad,
+        runtime={"name": bad, "url": bad}, requested_by=f"person:{bad}",
+    )  # fmt: skip
+    steps = [{"tool": bad, "arguments": {"a": bad}, "error": bad}]
+    row = add_trajectory(job, steps=steps, answer=bad, error=bad, outcome="broken")
+    viewer = signed_in("viewer")
+    pages = (
+        LIST,
+        url_of(job),
+        url_of(job, "trajectories/"),
+        url_of(job, f"trajectories/{row.pk}/"),
+    )
+    for url in pages:
+        page = shown(viewer, url)
+        assert "<script>alert" not in page
+        assert "\u202e" not in page
+    assert "<i>Task" not in shown(viewer, pages[-1])
+
+
+def test_simulated_jobs_are_marked(signed_in: Callable[..., Client], agent: Agent) -> None:
+    runtime = {"name": "gymnasium", "env": "CartPole-v1"}
+    job = make_job(agent, simulated=True, policy="action", runtime=runtime, candidates=[])
+    add_iterations(job, 2)
+    add_evaluation(job, 2, success_rate=None, avg_reward=318.0, difference=None)
+    viewer = signed_in("viewer")
+    assert "ace-chip--sim" in shown(viewer, LIST)
+    page = shown(viewer, url_of(job))
+    assert "Episodes of CartPole-v1" in page
+    assert "Held-out reward" in page
+    assert "What each bullet is worth" not in page
+
+
+def test_a_long_job_is_drawn_in_bounded_points_and_as_many_queries(
+    signed_in: Callable[..., Client], agent: Agent, django_assert_num_queries: Any
+) -> None:
+    viewer = signed_in("viewer")
+    job = make_job(agent, config={"n_iterations": 10_000})
+    add_iterations(job, 1)
+    add_evaluation(job, 1)
+    with CaptureQueriesContext(connection) as one:
+        viewer.get(url_of(job))
+    assert len(one) <= 18
+    add_iterations(job, 2000)
+    for number in range(2, 102):
+        add_evaluation(job, number * 19)
+    with django_assert_num_queries(len(one)):
+        curves = viewer.get(url_of(job)).context["curves"]
+    assert 200 <= len(curves.reward.x) <= 241
+    assert curves.reward.x[-1] == 2001
+    assert len(curves.held_out.x) <= 61
+    assert curves.held_out.x[-1] == 101 * 19
+
+
+def test_figures_that_are_no_numbers_are_left_out(
+    signed_in: Callable[..., Client], agent: Agent
+) -> None:
+    job = make_job(agent, "failed", reason="diverged")
+    add_iterations(job, 3)
+    add_iterations(job, 1, avg_reward=float("nan"), entropy=float("inf"))
+    answer = signed_in("viewer").get(url_of(job))
+    assert answer.context["curves"].reward.x == [1, 2, 3]
+    data = answer.content.decode().split('data-curve="')[1].split('"')[0].replace("&quot;", '"')
+    assert json.loads(data)["x"] == [1, 2, 3]
+
+
+# ---- trajectories ----
+def test_trajectories_are_filtered_page_by_page_without_their_bodies(
+    signed_in: Callable[..., Client], agent: Agent
+) -> None:
+    viewer, job = signed_in("viewer"), make_job(agent)
+    add_trajectory(make_job(agent))
+    failed = add_trajectory(job, task=3, success=False, reward=0.0, iteration=2)
+    lost = add_trajectory(job, task=4, outcome="timeout", success=None, reward=None)
+    for _ in range(52):
+        add_trajectory(job)
+    url = url_of(job, "trajectories/")
+
+    def found(**asked: Any) -> list[int]:
+        return [row.pk for row in viewer.get(url, asked).context["page"].rows]
+
+    assert found(outcome="failed") == [failed.pk]
+    assert found(outcome="timeout") == [lost.pk]
+    assert found(task="3") == found(iteration="2") == [failed.pk]
+    assert found(task="x") == found(task="9" * 18) == []
+    with CaptureQueriesContext(connection) as asked:
+        page = viewer.get(url)
+    assert len(asked) <= 8
+    assert not any('"body"' in query["sql"] for query in asked)
+    older = viewer.get(url + page.context["page"].next_url).context["page"].rows
+    assert [row.pk for row in older][-2:] == [lost.pk, failed.pk]
+    assert "&lt;i&gt;Task&lt;/i&gt; 0" in page.content.decode()
+
+
+def test_a_trajectory_shows_its_steps_its_bullets_and_its_group(
+    signed_in: Callable[..., Client], agent: Agent
+) -> None:
+    job, viewer = make_job(agent), signed_in("viewer")
+    steps = [{"tool": f"tool-{n}", "arguments": {}} for n in range(250)]
+    row = add_trajectory(job, steps=steps, answer="Refunded.")
+    other = add_trajectory(job, trial=1, reward=0.0)
+    add_trajectory(job, task=1)
+    url = url_of(job, f"trajectories/{row.pk}/")
+    answer = viewer.get(url)
+    page = answer.content.decode()
+    assert [is_in for _, is_in in answer.context["bullets"]] == [True, False]
+    assert [r.pk for r in answer.context["group"]] == [row.pk, other.pk]
+    for text in ("tool-199", "Refunded.", "1.000", "+0.25"):
+        assert text in page
+    assert "tool-200" not in page
+    assert "tool-249" in shown(viewer, url, **{"from": 201})
+
+
+def test_a_damaged_body_is_said_to_be(signed_in: Callable[..., Client], agent: Agent) -> None:
+    row = add_trajectory(make_job(agent), body=b"not deflated")
+    page = shown(signed_in("viewer"), url_of(row.job, f"trajectories/{row.pk}/"))
+    assert "damaged and cannot be read" in page
+
+
+def test_no_trajectories_yet_is_said(signed_in: Callable[..., Client], agent: Agent) -> None:
+    page = shown(signed_in("viewer"), url_of(make_job(agent), "trajectories/"))
+    assert "they come with the first iteration" in page
+    assert not Trajectory.objects.exists()
+
+
+# ---- steering ----
+def test_an_operator_pauses_resumes_and_cancels_and_is_told_what_follows(
+    signed_in: Callable[..., Client], agent: Agent
+) -> None:
+    operator, job = signed_in("operator", "ann"), make_job(agent, status="queued")
+
+    def press(verb: str, **posted: str) -> str:
+        answer = operator.post(url_of(job, verb), posted, follow=True)
+        job.refresh_from_db()
+        return answer.content.decode()
+
+    assert "Nothing more is spent until you resume." in press("pause/")
+    assert job.state == JobState.PAUSED
+    assert "cannot be paused" in press("pause/")
+    assert "goes on after iteration 0" in press("resume/")
+    assert job.state == JobState.RUNNING
+    assert "cannot be resumed" in press("resume/")
+    assert "is cancelled" in press("cancel/", reason="Wrong <b>tasks</b>")
+    assert job.state == JobState.CANCELLED
+    page = press("cancel/")
+    assert "cannot be cancelled" in page
+    assert "Wrong &lt;b&gt;tasks" in page
+    assert "<b>tasks" not in page
+
+
+# ---- starting ----
+@pytest.fixture
+def workshop(db: None) -> Agent:
+    """Return a workshop agent with two lessons."""
+    return make_workshop_agent(agent_id="workshop", seed=3, mode=Mode.STRICT, author=person("ann"))
+
+
+WANTED = {
+    "agent": "workshop", "runtime": "workshop", "title": "Which help", "n_iterations": "3",
+    "batch_size": "2", "lessons": "Before a refund, call get_order.\r\nNever repeat a call.",
+}  # fmt: skip
+
+
+def test_the_form_starts_a_job_with_what_was_typed(
+    signed_in: Callable[..., Client], workshop: Agent
+) -> None:
+    operator = signed_in("operator", "ann")
+    answer = operator.post(NEW, WANTED)
+    job = TrainingJob.objects.get()
+    assert answer.headers["Location"] == url_of(job)
+    assert (job.title, job.requested_by) == ("Which help", "person:ann")
+    assert (job.config["n_iterations"], job.config["batch_size"]) == (3, 2)
+    assert job.config["learning_rate"] == 0.05
+    assert [entry["text"] for entry in job.candidates] == WANTED["lessons"].split("\r\n")
+    again = shown(operator, NEW, **{"from": job.pk})
+    assert 'name="n_iterations" type="number"' in again
+    assert 'value="3"' in again
+    assert 'value="Which help"' in again
+
+
+def test_the_cost_is_shown_with_its_arithmetic_before_anything_starts(
+    signed_in: Callable[..., Client], workshop: Agent
+) -> None:
+    operator = signed_in("operator")
+    plain = operator.post(NEW, WANTED | {"do": "estimate"}).content.decode()
+    assert "3 iterations x 2 tasks x 8 trajectories = 48 to train" in plain
+    assert 'value="Which help"' in plain
+    part = operator.post(NEW, WANTED, headers={"HX-Request": "true"}).content.decode()
+    assert part.lstrip().startswith('<div id="estimate"')
+    assert "= 48 to train" in part
+    missing = operator.post(NEW, WANTED | {"agent": ""}, headers={"HX-Request": "true"})
+    assert "choose the agent" in missing.content.decode()
+    assert not TrainingJob.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("typed", "field", "told"),
+    [
+        ({"agent": "nobody"}, "agent", "choose the agent"),
+        ({"runtime": "abacus"}, "runtime", "choose one"),
+        ({"runtime": "gymnasium"}, "env", "is needed"),
+        ({"batch_size": "many"}, "batch_size", "must be a whole number"),
+        ({"batch_size": "129"}, "batch_size", "at most 128"),
+        ({"learning_rate": "nan"}, "learning_rate", "must be a number"),
+        ({"advantage": "best"}, "advantage", "must be one of"),
+        ({"tasks": '{"query": "a"}\n{"query'}, "tasks", "line 2 is not JSON"),
+        ({"tasks": '{"query": "a"}\n{"answer": 1}'}, "tasks", "number 2"),
+        ({"held_out": "[" * 100_000}, "held_out", "nested too deeply"),
+        ({"reward": "{"}, "reward", "is not JSON"),
+        ({"lessons": "x" * 100_000}, "lessons", "number 1"),
+    ],
+)
+def test_what_is_wrong_stands_beside_its_field_and_nothing_starts(
+    signed_in: Callable[..., Client],
+    workshop: Agent,
+    typed: dict[str, str],
+    field: str,
+    told: str,
+) -> None:
+    answer = signed_in("operator").post(NEW, WANTED | typed)
+    assert answer.status_code == 400
+    assert told in answer.context["errors"][field]
+    assert "Nothing was started." in answer.content.decode()
+    assert not TrainingJob.objects.exists()
+
+
+def test_several_fields_are_told_at_once_and_keep_what_was_typed(
+    signed_in: Callable[..., Client], workshop: Agent
+) -> None:
+    typed = {"batch_size": "<b>", "gamma": "7", "title": "<i>mine</i>"}
+    answer = signed_in("operator").post(NEW, WANTED | typed)
+    assert set(answer.context["errors"]) == {"batch_size", "gamma"}
+    page = answer.content.decode()
+    assert 'value="&lt;b&gt;"' in page
+    assert "&lt;i&gt;mine" in page
+    assert "<i>mine" not in page
+
+
+def test_tasks_come_from_a_file_but_not_from_both(
+    signed_in: Callable[..., Client], agent: Agent
+) -> None:
+    operator = signed_in("operator")
+    for content, told in ((b'{"query": "a"}\nx', "line 2"), (b"\xff\xfe", "not text in UTF-8")):
+        answer = operator.post(NEW, WANTED | {"tasks_file": BytesIO(content)})
+        assert told in answer.context["errors"]["tasks"]
+    both = WANTED | {"tasks": "{}", "tasks_file": BytesIO(b"{}")}
+    assert "not both" in operator.post(NEW, both).context["errors"]["tasks"]
+
+
+def test_a_budget_that_the_worst_case_does_not_fit_is_told_beside_the_budget(
+    signed_in: Callable[..., Client], workshop: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(WorkshopRuntime, "worst_case_usd", lambda *_: Decimal("0.01"))
+    answer = signed_in("operator").post(NEW, WANTED | {"max_budget_usd": "0.05"})
+    told = answer.context["errors"]["max_budget_usd"]
+    assert "at most" in told
+    assert "$0.05" in told
+    assert not TrainingJob.objects.exists()

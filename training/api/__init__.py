@@ -1,0 +1,1 @@
+"""Training over REST; `training.rpc` offers the same over JSON-RPC."""
