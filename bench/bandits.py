@@ -30,7 +30,7 @@ class Prior:
     level: float = 0.1
     noise: float = 0.24
     scale: float = 1.0  # Thompson: width of the draws, in standard deviations
-    share: float = 0.2  # epsilon-greedy: trajectories with a mask of coin flips
+    share: float = 0.5  # epsilon-greedy: trajectories with a mask of coin flips
 
 
 def thompson(
@@ -91,7 +91,7 @@ def _online(
     for start in range(0, budget, BATCH):
         types, difficulty = tasks(min(BATCH, budget - start), rng)
         masks = choose(posterior(data, prior.noise, overall, deviation), types)
-        success = world.run(types, difficulty, masks, rng) - MIDDLE
+        success = world.run(types, difficulty, masks, rng).astype(np.float64) - MIDDLE
         data = _added(data, types, masks, success)
     return posterior(data, prior.noise, overall, deviation).by_type[:, :BULLETS] > 0
 
