@@ -1,6 +1,6 @@
 """Training jobs in the workshop: what 2,016 trajectories teach of 30 lessons of known worth.
 
-    python -m bench grpo workshop [--seeds 6] [--base N] [--runtime workshop] [--verbose]
+    python -m bench grpo workshop [--seeds 6] [--base N] [--runtime workshop http] [--verbose]
 
 The playbook holds all candidates; a job through the real path finds out which of them to tell.
 Policy and delta are measured on cases of the same world that no job ever sees. Everything is
@@ -8,10 +8,9 @@ simulated. With the `http` runtime the agent works in another process, which fai
 calls and never answers 2 %.
 """
 
-import argparse
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from statistics import fmean
@@ -42,7 +41,7 @@ class Result:
     seconds: float
 
 
-def run(seeds: int, base: int | None, runtimes: list[str], *, verbose: bool = False) -> int:
+def run(seeds: int, base: int | None, runtimes: Sequence[str], *, verbose: bool = False) -> int:
     """Print a table for each runtime; return 1 if a bar was missed."""
     os.environ["ACE_ALLOWED_PRIVATE_NETWORKS"] = "127.0.0.0/8"  # where the other process listens
     first = secrets.randbelow(900_000) if base is None else base
@@ -178,11 +177,15 @@ def _tell(job: Any, worth: dict[str, str]) -> None:
     for row in sorted(job.effects, key=lambda row: (worth[row["text"]], row["decision"])):
         bad = [f"{e['type']} {e['effect']:+.2f}" for e in row["by_type"] if e["q_value"] <= 0.05]
         print(
-            f"  {worth[row['text']]:<8} {row['decision']:<9} {row['effect'] or 0:+.3f} "
-            f"q {row['q_value'] or 1:.3f} {row['text']}  [{', '.join(bad)}] {row['types']}"
+            f"  {worth[row['text']]:<8} {row['decision']:<9} {_figure(row['effect'], '+.3f')} "
+            f"q {_figure(row['q_value'], '.3f')} {row['text']}  [{', '.join(bad)}] {row['types']}"
         )
     for key in ("conclusion", "delta_test", "stopped"):
         print(f"  {key}: {job.report.get(key)}", flush=True)
+
+
+def _figure(value: float | None, form: str) -> str:
+    return "unknown" if value is None else format(value, form)
 
 
 def _table(rows: list[Result]) -> bool:
