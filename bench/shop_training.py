@@ -153,11 +153,13 @@ def _held_out(job: Any, seed: int) -> dict[str, float]:
         playbook = job.agent.playbook
         playbook.refresh_from_db()
         changed = snapshot(playbook.pk, playbook.version).content
-    best = checkpoints.read(checkpoints.best(job))
+    best = checkpoints.best(job)
+    if best is None:
+        raise RuntimeError(f"the job of world {seed} left no checkpoint: {job.reason} {job.error}")
     arms = {
         "empty": measuring.try_content(scene, {}, tasks, None),
         "all_on": measuring.try_content(scene, scene.content, tasks, None),
-        "policy": measuring.try_policy(scene, best, tasks, None),
+        "policy": measuring.try_policy(scene, checkpoints.read(best), tasks, None),
         "delta": measuring.try_content(scene, changed, tasks, None),
     }
     return {name: fmean(map(bool, arm.successes)) for name, arm in arms.items()}
@@ -194,11 +196,11 @@ def _table(rows: list[Result]) -> bool:
         f"{'right':>7} {'neutral':>8} {'tried':>6} {'failed':>6} {'seconds':>8}"
     )
     for row in rows:
-        harmful, right, neutral = (f"{n}/{of}" for n, of in row.flags.values())
+        flags = {kind: f"{n}/{of}" for kind, (n, of) in row.flags.items()}
         print(
             f"{row.seed:>8} {row.empty:>7.1%} {row.all_on:>7.1%} {row.policy:>7.1%} "
-            f"{row.delta:>7.1%} {harmful:>8} {right:>7} {neutral:>8} {row.trajectories:>6} "
-            f"{row.failed:>6} {row.seconds:>8.1f}"
+            f"{row.delta:>7.1%} {flags['harmful']:>8} {flags['right']:>7} {flags['neutral']:>8} "
+            f"{row.trajectories:>6} {row.failed:>6} {row.seconds:>8.1f}"
         )
     policy = fmean(row.policy for row in rows)
     worst = min(row.delta for row in rows)
