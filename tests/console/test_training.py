@@ -228,8 +228,10 @@ def test_effects_are_told_with_interval_uses_and_decision(
     report = {"conclusion": "Of 4 bullets it drops 1."}
     job = make_job(agent, "completed", reason="finished", effects=effects, report=report)
     page = shown(signed_in("viewer"), url_of(job))
-    for text in ("−3.8", "−6.6 to −1.0", "1,200 uses", "14 tokens", "would drop", "kept by rule",
-                 "would restrict to &lt;refund&gt;", "−20.0 in rebook", "Of 4 bullets"):  # fmt: skip
+    for text in (
+        *("−3.8", "−6.6 to −1.0", "1,200 uses", "14 tokens", "would drop", "kept by rule"),
+        *("would restrict to &lt;refund&gt;", "−20.0 in rebook", "Of 4 bullets"),
+    ):
         assert text in page, text
     assert "in other" not in page
     assert "too few to say" in page
