@@ -18,6 +18,7 @@ MAX_INPUTS = 100_000
 MAX_STEPS = 1000
 # Episodes side by side: an environment of each is kept.
 AT_ONCE = 128
+_ACTIONS = 1
 # A colon would import a module of the sender's choice.
 _ID = re.compile(r"[A-Za-z0-9_.-]{1,100}(/[A-Za-z0-9_.-]{1,100})?")
 _FIRST_SEED: Mapping[str, int] = {"train": 0, "validation": 1_000_000, "test": 2_000_000}
@@ -129,7 +130,9 @@ class GymnasiumRuntime:
 
     def _begun(self, environment: Any, seed: int, max_steps: int) -> _Episode:
         observation, info = environment.reset(seed=int(seed))
-        points = np.random.default_rng(seed).random(max_steps)
+        # A stream apart from the environment's own, which is that of the bare seed: else chance
+        # in the environment would follow from the action.
+        points = np.random.default_rng([seed, _ACTIONS]).random(max_steps)
         return _Episode(environment, points, *self._read(observation, info))
 
     def _read(self, observation: Any, info: Mapping[str, Any]) -> tuple[Any, Any, Any]:

@@ -58,6 +58,17 @@ def test_a_seed_brings_the_same_episode_again() -> None:
     assert len({rollout.actions.tobytes() for rollout in first}) > 100
 
 
+def test_what_the_environment_does_by_chance_does_not_follow_from_the_action() -> None:
+    rollouts = GymnasiumRuntime("FrozenLake-v1").play(
+        ActionPolicy(16, 4), range(1200), max_steps=1, greedy=False
+    )
+    taken = np.array([rollout.actions[0] for rollout in rollouts])
+    met = np.array([rollout.last_state for rollout in rollouts])
+    # On the ice a step goes where it was meant to, or to either side: each a third of the time.
+    shares = [(met[taken == 2] == state).mean() for state in (0, 1, 4)]
+    assert all(0.25 < share < 0.42 for share in shares), shares
+
+
 def test_greedy_takes_the_likeliest_and_a_bound_cuts_short() -> None:
     runtime = GymnasiumRuntime("FrozenLake-v1")
     policy = ActionPolicy(16, 4)
