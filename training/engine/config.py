@@ -38,6 +38,11 @@ _CHOICES: dict[str, tuple[str | None, ...]] = {
 }
 
 
+# How likely a context policy lets a bullet in at first, and one that joins a running policy.
+# From near all-on most groups fail alike and teach nothing.
+START_PROBABILITY, ADDED_PROBABILITY = 0.5, 0.3
+
+
 class InvalidConfig(ValueError):
     """A setting that cannot be; `field` names it."""
 
@@ -127,3 +132,22 @@ def _range(name: str) -> str:
     low, high = _RANGES[name]
     start = f"above {low:g}" if name in _OPEN else f"at least {low:g}"
     return start if high is None else f"{start} and at most {high:g}"
+
+
+def context_defaults() -> dict[str, Any]:
+    """Return the settings of a context policy's job where nobody chose others.
+
+    Chosen on simulated worlds (seeds 1000 to 1299 of `bench.bullet_world`) for 2,000 trajectories
+    with 8 a task: 16 tasks an iteration at 0.1 ended level with 8 at 0.05; half the epochs cost the
+    policy 0.6 points of success, half or double `type_rate` about 0.5, and an entropy bonus gained
+    nothing. A context is chosen in one step: credit and discount have nothing to share out.
+    """
+    return {
+        "policy": "context",
+        "learning_rate": 0.1,
+        "epochs": 4,
+        "type_rate": 0.5,
+        "entropy_bonus": 0.0,
+        "credit": "broadcast",
+        "gamma": 1.0,
+    }
