@@ -518,3 +518,29 @@ def test_a_budget_that_the_worst_case_does_not_fit_is_told_beside_the_budget(
     assert "at most" in told
     assert "$0.05" in told
     assert not TrainingJob.objects.exists()
+
+
+# ---- elsewhere ----
+def test_a_failed_job_needs_a_look_until_another_one_is_begun(
+    signed_in: Callable[..., Client], agent: Agent
+) -> None:
+    viewer = signed_in("viewer")
+    failed = make_job(agent, "failed", reason="runtime_error", error="<refused>")
+    page = shown(viewer, "/")
+    assert f"Training {failed.pk} of airline failed" in page
+    assert "&lt;refused&gt;" in page
+    make_job(agent)
+    page = shown(viewer, "/")
+    assert f"Training {failed.pk} of airline failed" not in page
+    assert ">1 job</a>" in page
+    assert ">2, 1 open</a>" in shown(viewer, "/agents/airline/")
+
+
+def test_jobs_that_nobody_takes_are_red_and_paused_ones_are_not(
+    signed_in: Callable[..., Client], agent: Agent
+) -> None:
+    viewer = signed_in("viewer")
+    job = make_job(agent, "paused")
+    assert "Nobody works" not in shown(viewer, "/")
+    TrainingJob.objects.filter(pk=job.pk).update(paused_at=None)
+    assert "Nobody works, 1 job waits" in shown(viewer, "/")
