@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from math import isfinite
 from typing import Any, Self
+
+from training.engine.finite import is_number
 
 # Field -> lowest and highest value; `_OPEN` ones exclude the lowest.
 _RANGES: dict[str, tuple[float, float | None]] = {
@@ -99,7 +100,7 @@ class Config:
             raise InvalidConfig("positive_only", "must be true or false")
         for name in _RANGES:
             self._check_number(name)
-        if self.target_reward is not None and not _is_number(self.target_reward):
+        if self.target_reward is not None and not is_number(self.target_reward):
             raise InvalidConfig("target_reward", "must be a number")
 
     @classmethod
@@ -117,15 +118,11 @@ class Config:
     def _check_number(self, name: str) -> None:
         value, (low, high) = getattr(self, name), _RANGES[name]
         whole = isinstance(type(self).__dataclass_fields__[name].default, int)
-        if not _is_number(value) or (whole and not isinstance(value, int)):
+        if not is_number(value) or (whole and not isinstance(value, int)):
             raise InvalidConfig(name, "must be a whole number" if whole else "must be a number")
         above = value > low if name in _OPEN else value >= low
         if not above or (high is not None and value > high):
             raise InvalidConfig(name, f"must be {_range(name)}, not {value}")
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
 
 
 def _range(name: str) -> str:

@@ -160,8 +160,10 @@ def _alone(
 
 def _estimate(effect: float, error: float, uses: int, tasks: int) -> Estimate:
     half = critical(int(tasks) - 1) * error
-    certain = float(effect == 0)  # outcomes without any noise
-    p_value = two_sided_p(float(effect / error), int(tasks) - 1) if error > 0 else certain
+    if error > _NOTHING:
+        p_value = two_sided_p(float(effect / error), int(tasks) - 1)
+    else:  # outcomes without noise: what is left is rounding, and its ratio would mean nothing
+        p_value = float(abs(effect) < _NOTHING)
     interval = (float(effect - half), float(effect + half))
     return Estimate(float(effect), interval, p_value, p_value, int(uses), int(tasks))
 

@@ -19,6 +19,7 @@ from training.engine.student import critical
 
 FEWEST_EFFECTIVE = 20.0  # rows that the weights must be worth; below, an interval is fiction
 _SURE = 0.9  # a warm start keeps trying both sides of every bullet this often
+_ROUNDING = 1e-9  # effects below this are none
 _FOLDS = 5
 _MOST = 20.0  # weights above this, of a mean of 1, are cut
 
@@ -78,6 +79,7 @@ def warm_start(log: Log, n_types: int, type_rate: float = 0.5) -> ContextPolicy:
 def _logits(effects: Effects) -> Floats:
     means = np.vstack([effects.overall, effects.by_type])
     errors = np.vstack([effects.overall_errors, effects.by_type_errors])
+    means = np.where(np.abs(means) < _ROUNDING, 0.0, means)
     normal = NormalDist()
     chances = np.vectorize(normal.cdf, otypes=[np.float64])(means / errors)
     return logit(np.clip(chances, 1 - _SURE, _SURE))

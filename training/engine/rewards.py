@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
-from math import isfinite
 from typing import Any
+
+from training.engine.finite import is_number
 
 GROUP = "ace.rewards"  # entry points: name -> function of a rollout that returns a number
 
@@ -167,7 +168,7 @@ _TERMS: dict[str, Term] = {
 
 
 def _number(place: str, value: Any) -> Any:
-    if not _is_number(value):
+    if not is_number(value):
         raise InvalidReward(place, "must be a finite number")
     return value
 
@@ -248,10 +249,6 @@ def _called(name: str, function: Function, rollout: Rollout) -> float:
         worth = function(rollout)
     except Exception as error:
         raise RewardFailed(f"{name!r} raised {type(error).__name__}: {error}") from error
-    if not _is_number(worth):
+    if not is_number(worth):
         raise RewardFailed(f"{name!r} returned {worth!r}, not a finite number")
     return float(worth)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)

@@ -132,10 +132,12 @@ def fit(outcomes: Outcomes, n_types: int) -> Effects:
     (generalised least squares by partial centring; Fuller and Battese 1973).
     """
     n_bullets = outcomes.bullets.shape[1]
-    columns = np.column_stack([outcomes.bullets, np.ones(len(outcomes.rewards))])
+    # Away from the mean mask and outcome, lest what is pulled off a level goes to the bullets.
+    usual, middle = outcomes.bullets.mean(axis=0), float(outcomes.rewards.mean())
+    columns = np.column_stack([outcomes.bullets - usual, np.ones(len(outcomes.rewards))])
     share, noise = _centring(outcomes)
     columns = _centred(columns, outcomes.groups, share)
-    rewards = _centred(outcomes.rewards[:, None], outcomes.groups, share)[:, 0]
+    rewards = _centred(outcomes.rewards[:, None] - middle, outcomes.groups, share)[:, 0]
     data = sums(outcomes.types, columns, rewards, n_types)
     overall, deviation = _priors(_OVERALL, _DEVIATION, n_bullets + 1)
     for _ in range(_ROUNDS):
@@ -148,8 +150,8 @@ def fit(outcomes: Outcomes, n_types: int) -> Effects:
         by_type=belief.by_type[:, :-1],
         overall_errors=np.sqrt(np.diag(belief.covariance))[:-1],
         by_type_errors=np.sqrt(np.diagonal(belief.spreads, axis1=1, axis2=2))[:, :-1],
-        level=float(belief.overall[-1]),
-        levels=belief.by_type[:, -1],
+        level=middle + float(belief.overall[-1] - usual @ belief.overall[:-1]),
+        levels=middle + belief.by_type[:, -1] - belief.by_type[:, :-1] @ usual,
         noise=noise,
     )
 

@@ -34,6 +34,7 @@ def test_the_defaults_are_those_of_the_contract():
         ("learning_rate", 1.01),
         ("learning_rate", float("nan")),
         ("learning_rate", "fast"),
+        ("max_budget_usd", 10**400),
         ("max_budget_usd", -1),
         ("max_budget_usd", float("inf")),
         ("checkpoint_interval", 0),

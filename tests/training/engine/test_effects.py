@@ -118,3 +118,12 @@ def test_without_repeats_trajectories_of_a_type_are_compared():
     found = bullet_effects(Outcomes(types, np.arange(600), bullets, rewards), 2)
     assert found[0].overall.effect == pytest.approx(0.2, abs=0.05)
     assert [part.effect for part in found[2].by_type] == pytest.approx([0.3, -0.3], abs=0.05)
+
+
+def test_rounding_is_no_evidence():
+    data = drawn(np.random.default_rng(6))
+    for rewards in (np.full(640, 0.1), 0.1 + 0.3 * data.bullets[:, 0]):
+        found = bullet_effects(Outcomes(data.types, data.groups, data.bullets, rewards), 2)
+        assert [part.overall.sign for part in found[1:]] == [0, 0, 0]
+        assert [part.action for part in found] == ["keep"] * 4
+    assert found[0].overall.sign == 1

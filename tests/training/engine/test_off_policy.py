@@ -120,3 +120,10 @@ def test_propensities_that_cannot_be_are_refused():
         Log(log.outcomes, np.where(log.outcomes.bullets, 0.0, 0.5))
     with pytest.raises(ValueError, match="needs a propensity"):
         Log(log.outcomes, log.propensities[:, :2])
+
+
+def test_equal_outcomes_support_no_bullet():
+    log = logged(np.random.default_rng(7))
+    flat = replace(log.outcomes, rewards=np.full(600, 0.1))
+    policy = warm_start(Log(flat, log.propensities), 2)
+    assert (policy.parameters == 0).all()

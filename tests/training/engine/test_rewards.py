@@ -63,6 +63,7 @@ def test_what_failed_or_was_not_judged_is_left_out_and_not_scored_0(rollout):
         ({"outcome": "1"}, "reward.outcome.weight", "finite number"),
         ({"outcome": True}, "reward.outcome.weight", "finite number"),
         ({"outcome": float("nan")}, "reward.outcome.weight", "finite number"),
+        ({"outcome": 10**400}, "reward.outcome.weight", "finite number"),
         ({"outcome": {"wieght": 1}}, "reward.outcome.wieght", "not a setting"),
         ({"length_cost": {"free": -1}}, "reward.length_cost.free", "whole number"),
         ({"length_cost": {"free": 1.5}}, "reward.length_cost.free", "whole number"),
