@@ -1,14 +1,15 @@
 """The tasks of a job as they are sent: checked, and split into training, validation and test."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ace_project.core.errors import InvalidInput
 from playbooks.content import JSON, ContentError, canonical, normalise
-from training.engine import evaluation as measured
 
 MOST_TASKS = 10_000
+HELD_OUT = 0.2
 # Of fewer distinct queries nothing is held out: a share of them would say nothing.
 FEWEST_TO_SPLIT = 5
 _KEYS = frozenset({"query", "expected_outcome", "task_type"})
@@ -64,7 +65,7 @@ def split(training: Sequence[Item], evaluation: Sequence[Item] | None, *, seed: 
             note = "Some evaluation tasks are training tasks too: they flatter the figures. "
         else:
             note = ""
-        first, second = _halved(evaluation, seed)
+        first, second = _parted(evaluation, 0.5, seed + 1)
         return Tasks(tuple(training), first, second, note + _told(training, first, second))
     queries = {canonical(item.query) for item in training}
     if len(queries) < FEWEST_TO_SPLIT:
@@ -73,11 +74,8 @@ def split(training: Sequence[Item], evaluation: Sequence[Item] | None, *, seed: 
             f"success and no test. From {FEWEST_TO_SPLIT} on, a fifth is held out (at least 2)."
         )
         return Tasks(tuple(training), (), (), note)
-    parts = measured.split(_keys(training), seed)
-    rest, first, second = (
-        tuple(training[number] for number in numbers)
-        for numbers in (parts.training, parts.validation, parts.sealed)
-    )
+    rest, held = _parted(training, max(HELD_OUT, 2 / len(queries)), seed)
+    first, second = _parted(held, 0.5, seed + 1)
     return Tasks(rest, first, second, _told(rest, first, second))
 
 
@@ -106,17 +104,18 @@ def _json(name: str, value: object) -> JSON:
         raise invalid(name, error.message) from error
 
 
-def _keys(items: Sequence[Item]) -> list[str]:
-    return [canonical(item.query).decode() for item in items]
+def _parted(
+    items: Sequence[Item], share: float, seed: int
+) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
+    """Return the items without and with the `share` of queries whose hashes are the lowest.
 
-
-def _halved(items: Sequence[Item], seed: int) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
-    """Return validation and test; one query alone leaves nothing for the test."""
-    keys = _keys(items)
-    if len(set(keys)) < 2:
-        return tuple(items), ()
-    validation, sealed = measured.halve(keys, seed)
-    return tuple(items[n] for n in validation), tuple(items[n] for n in sealed)
+    Both keep their order. One query alone stays in the first part.
+    """
+    queries = {canonical(item.query) for item in items}
+    ranked = sorted(queries, key=lambda query: hashlib.sha256(b"%d\n" % seed + query).digest())
+    chosen = set(ranked[: min(round(share * len(ranked)), len(ranked) - 1)])
+    first = tuple(item for item in items if canonical(item.query) not in chosen)
+    return first, tuple(item for item in items if canonical(item.query) in chosen)
 
 
 def _told(train: Sequence[Item], validation: Sequence[Item], test: Sequence[Item]) -> str:
