@@ -10,7 +10,7 @@ calls and never answers 2 %.
 
 import os
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from statistics import fmean
@@ -165,7 +165,7 @@ def _held_out(job: Any, seed: int) -> dict[str, float]:
     return {name: fmean(map(bool, arm.successes)) for name, arm in arms.items()}
 
 
-def _flags(job: Any, worth: dict[str, str]) -> dict[str, tuple[int, int]]:
+def _flags(job: Any, worth: Mapping[str, str]) -> dict[str, tuple[int, int]]:
     """Count by worth the lessons that the job would drop, or restrict to some types."""
     found = {}
     for kind in ("harmful", "right", "neutral"):
@@ -175,7 +175,7 @@ def _flags(job: Any, worth: dict[str, str]) -> dict[str, tuple[int, int]]:
     return found
 
 
-def _tell(job: Any, worth: dict[str, str]) -> None:
+def _tell(job: Any, worth: Mapping[str, str]) -> None:
     for row in sorted(job.effects, key=lambda row: (worth[row["text"]], row["decision"])):
         bad = [f"{e['type']} {e['effect']:+.2f}" for e in row["by_type"] if e["q_value"] <= 0.05]
         print(
