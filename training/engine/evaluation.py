@@ -1,11 +1,10 @@
 """Was it worth it? Held-out tasks, tried by a policy and by the baseline, compared task by task.
 
 A choice among checkpoints uses up the tasks it was made on: the best of 20 on 100 tasks flatters
-itself by 9 points. So tasks are split into what is learned from, what is chosen on, and a sealed
-part that is looked at once.
+itself by 9 points. So `best` and `holds_up` are for validation tasks, and what a job claims is
+one `compare` on tasks that nothing was chosen on.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
@@ -33,15 +32,6 @@ class Comparison:
     p_value: float  # two-sided
     error: float  # standard error of `score` over tasks
     tasks: int
-
-
-@dataclass(frozen=True, slots=True)
-class Split:
-    """Which of N tasks (by their number) serve which purpose; no two share a key."""
-
-    training: Ints
-    validation: Ints
-    sealed: Ints
 
 
 def compare(
@@ -109,43 +99,6 @@ def holds_up(evaluations: Sequence[tuple[float, float]]) -> bool:
         raise ValueError("there is no evaluation")
     top, error = evaluations[best([score for score, _ in evaluations])]
     return evaluations[-1][0] >= top - TWO_ERRORS * error
-
-
-def split(keys: Sequence[str], seed: int, held_out: float = 0.2) -> Split:
-    """Set a share of the tasks aside, half of it for validation and half sealed.
-
-    Decided by a hash of seed and key, so that equal keys stay together and order does not matter.
-    Validation and sealed part get at least one key each. Raise ValueError for fewer than 3 keys.
-    """
-    distinct = _shuffled(keys, seed)
-    if len(distinct) < 3:
-        raise ValueError("training, validation and the sealed test need at least 3 tasks")
-    aside = min(max(2, round(held_out * len(distinct))), len(distinct) - 1)
-    chosen = set(distinct[:aside])
-    inside = np.array([key in chosen for key in keys])
-    held = np.flatnonzero(inside)
-    validation, sealed = halve([keys[int(number)] for number in held], seed)
-    return Split(np.flatnonzero(~inside), held[validation], held[sealed])
-
-
-def halve(keys: Sequence[str], seed: int) -> tuple[Ints, Ints]:
-    """Return the numbers of the tasks for validation and of those to seal, as `split` does.
-
-    Raise ValueError for fewer than 2 different keys.
-    """
-    distinct = _shuffled(keys, seed)
-    if len(distinct) < 2:
-        raise ValueError("validation and the sealed test need at least 2 tasks")
-    chosen = set(distinct[: len(distinct) // 2])
-    inside = np.array([key in chosen for key in keys])
-    return np.flatnonzero(~inside), np.flatnonzero(inside)
-
-
-def _shuffled(keys: Sequence[str], seed: int) -> list[str]:
-    def digest(key: str) -> bytes:
-        return hashlib.sha256(f"{seed}\0{key}".encode()).digest()
-
-    return sorted(set(keys), key=digest)
 
 
 def _means(scores: Floats, tasks: Ints) -> tuple[Ints, Floats]:

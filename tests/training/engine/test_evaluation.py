@@ -1,9 +1,9 @@
-"""Paired comparisons by hand and by simulation, and which tasks serve which purpose."""
+"""Paired comparisons by hand and by simulation, and what may be said of a row of them."""
 
 import numpy as np
 import pytest
 
-from training.engine.evaluation import best, compare, halve, holds_up, sign_flip_p, split
+from training.engine.evaluation import best, compare, holds_up, sign_flip_p
 
 RNG = np.random.default_rng(0)
 
@@ -76,31 +76,3 @@ def test_the_last_evaluation_holds_up_within_two_errors_of_the_best():
     assert holds_up([(0.2, 0.0)])
     with pytest.raises(ValueError, match="no evaluation"):
         holds_up([])
-
-
-def test_tasks_are_split_once_and_for_all():
-    keys = [f"task {number % 100}" for number in range(150)]
-    parts = split(keys, seed=4)
-    numbers = np.concatenate([parts.training, parts.validation, parts.sealed])
-    assert sorted(numbers) == list(range(150))
-    sets = [{keys[n] for n in part} for part in (parts.training, parts.validation, parts.sealed)]
-    assert [len(part) for part in sets] == [80, 10, 10]
-    assert not sets[0] & sets[1] | sets[0] & sets[2] | sets[1] & sets[2]
-    again = split(keys[::-1], seed=4)
-    assert {keys[::-1][n] for n in again.sealed} == sets[2]
-    assert {keys[n] for n in split(keys, seed=5).sealed} != sets[2]
-
-
-def test_a_few_tasks_still_have_all_three_parts():
-    parts = split(["a", "b", "c"], seed=0)
-    assert [len(part) for part in (parts.training, parts.validation, parts.sealed)] == [1, 1, 1]
-    with pytest.raises(ValueError, match="at least 3 tasks"):
-        split(["a", "b", "a"], seed=0)
-
-
-def test_tasks_given_for_evaluation_are_halved():
-    validation, sealed = halve(["a", "b", "c", "d", "a"], seed=1)
-    assert sorted([*validation, *sealed]) == [0, 1, 2, 3, 4]
-    assert (0 in validation) == (4 in validation)
-    with pytest.raises(ValueError, match="at least 2 tasks"):
-        halve(["a", "a"], seed=1)
