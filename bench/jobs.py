@@ -1,6 +1,6 @@
 """Training jobs side by side: pieces a second as their number grows, fairness, memory, reads.
 
-    python -m bench jobs [--jobs 1 10 100] [--iterations 5]   (or: python -m bench grpo jobs)
+    python -m bench jobs [--jobs 1 10 100] [--iterations 5]   (or `python -m bench grpo jobs`)
 
 Two worker processes with two threads each carry out workshop jobs (simulated) on a database of
 their own; every number of jobs has the same work for each job. While the last lot runs,
