@@ -18,8 +18,8 @@ from tests.training.scripted import (
     start,
     work,
 )
-from training import rounds, selectors
-from training.models import PolicyCheckpoint, TrainingJob, TrainingState, Trajectory
+from training import rounds, runner, selectors
+from training.models import PolicyCheckpoint, TrainingJob, TrainingState
 from training.runtimes.base import Attempt, Outcome
 
 pytestmark = pytest.mark.django_db
@@ -116,7 +116,7 @@ def test_a_disk_that_is_full_is_waited_for_and_then_told(monkeypatch) -> None:
 
     with scripted() as runtime:
         job = work(start(make_agent(), runtime), 1)
-        monkeypatch.setattr(Trajectory.objects, "bulk_create", full)
+        monkeypatch.setattr(runner, "write_trajectories", full)
         for tries in (1, 2):
             work(job)
             assert (job.status, job.attempts, job.iteration) == (JobStatus.QUEUED, tries, 0)
