@@ -37,6 +37,7 @@ def test_the_defaults_are_those_of_the_contract():
         ("max_budget_usd", 10**400),
         ("max_budget_usd", -1),
         ("max_budget_usd", float("inf")),
+        ("max_budget_usd", 10**400),
         ("checkpoint_interval", 0),
         ("eval_interval", 0),
         ("max_steps_per_trajectory", 1001),
