@@ -2,16 +2,17 @@
 
     python -m bench evolution [--agents 100] [--traces 100] [--traces-a-day 100] [--seed N]
 
-Agents, traces and reviewer are simulated; the model is an endpoint on loopback that gives one valid
-answer and counts the tokens of the real prompts on the safe side. Costs are at the list price of
-the default model. What is projected is arithmetic, printed line by line.
+Agents, traces and reviewer are simulated; the model is an endpoint on loopback that proposes as
+many deltas as it may, passes each as the council, and counts the tokens of the real prompts on the
+safe side. Costs are at the list price of the default model. What is projected is arithmetic,
+printed line by line.
 """
 
 import argparse
 import json
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from statistics import fmean
@@ -25,8 +26,14 @@ DAYS = 30
 # A simulated reviewer approves this many deltas of the first agents: a history to calibrate on.
 REVIEWED = 30
 _TRACE = re.compile(r"<data-\w+ trace (T\d+)>\n[^\n]*outcome: (success|failure)\n")
-_LESSON = "Check the state of an order before changing it, and say so when it cannot be changed."
-
+_LESSONS = (
+    "Check the state of an order before changing it, and say so when it cannot be changed.",
+    "Read the whole answer of a search before you choose one of its results by number.",
+    "Where two tools give different totals, look at the invoice and name the one that it shows.",
+    "Ask for the missing field by its name when a call is refused for want of it.",
+    "Write down which items are done after each step of a task that has more than three.",
+)
+_VERDICT = "One instruction that can be checked, within the rules, and at odds with no lesson."
 _REASONING = "These tasks turn on the order's state. Where it was not looked up they failed."
 
 
@@ -43,15 +50,28 @@ def main(arguments: list[str]) -> int:
 
 
 @dataclass(frozen=True)
+class _Spent:
+    """Calls of one purpose, their tokens, and their cost in US dollars."""
+
+    calls: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost: Decimal
+
+    def mean(self, number: int) -> tuple[float, float, Decimal]:
+        """Return tokens in, tokens out and cost, of `number` runs or calls on average."""
+        return self.prompt_tokens / number, self.completion_tokens / number, self.cost / number
+
+
+@dataclass(frozen=True)
 class _Totals:
     """What the ledger and the runs say of all runs together."""
 
     runs: int
     completed: int
     calls: int
-    prompt_tokens: int
-    completion_tokens: int
-    cost: Decimal
+    proposing: "_Spent"
+    judging: "_Spent"
     unpriced: int
     held: Decimal
     seconds: float
@@ -65,8 +85,8 @@ def _measure(options: argparse.Namespace) -> int:
     assert settings.ACE_MONTHLY_BUDGET_USD == DEFAULT_BUDGET, "the default budget is what is shown"
     print(
         f"simulated: {options.agents} agents of the workshop with {options.traces} traces each, "
-        f"a scripted endpoint for {settings.ACE_LLM_MODEL}, {REVIEWED} deltas approved by a "
-        "simulated reviewer"
+        f"a scripted endpoint for {settings.ACE_LLM_MODEL}, a simulated reviewer who approves what "
+        f"waits of the first {REVIEWED} deltas"
     )
     with Endpoint(_answer) as endpoint:
         settings.ACE_LLM_BASE_URL = endpoint.base_url
@@ -84,29 +104,36 @@ def _measure(options: argparse.Namespace) -> int:
 
 
 def _answer(exchange: Any) -> Any:
-    """Return a valid delta that cites five traces of the prompt as they are."""
+    """Return the council's passes, or valid deltas that cite five traces of the prompt each."""
     from playbooks.tokens import estimate_tokens
     from tests.endpoint import answer
 
     prompt = "\n".join(message["content"] for message in exchange.body["messages"])
+    judges = "a council of four judges" in prompt
+    text = json.dumps({"verdicts": _verdicts()} if judges else {"deltas": _deltas(prompt)})
+    return answer(text, prompt=estimate_tokens(prompt), completed=estimate_tokens(text))
+
+
+def _verdicts() -> list[dict[str, str]]:
+    from playbooks.judges.council import MANDATES
+
+    return [{"judge": name, "outcome": "pass", "reason": _VERDICT} for name in MANDATES]
+
+
+def _deltas(prompt: str) -> list[dict[str, Any]]:
     citations = [
         {"trace": alias, "shows": {"tool": None, "error": None, "outcome": outcome}}
         for alias, outcome in _TRACE.findall(prompt)[:5]
     ]
-    text = json.dumps(
+    return [
         {
-            "deltas": [
-                {
-                    "operations": [{"op": "add", "section": "strategies", "text": _LESSON}],
-                    "confidence": 0.9,
-                    "reasoning": _REASONING,
-                    "citations": citations,
-                }
-            ]
+            "operations": [{"op": "add", "section": "strategies", "text": lesson}],
+            "confidence": 0.9,
+            "reasoning": _REASONING,
+            "citations": citations,
         }
-    )
-    # A real model may propose as many deltas as it is allowed: that is what is counted.
-    return answer(text, prompt=estimate_tokens(prompt), completed=5 * estimate_tokens(text))
+        for lesson in _LESSONS
+    ]
 
 
 def _evolve(seed: int, traces: int) -> Any:
@@ -148,28 +175,38 @@ def _review() -> None:
 
 
 def _totals(runs: Sequence[Any], seconds: float) -> _Totals:
-    from django.db.models import Count, Q, Sum
+    from django.db.models import Sum
 
     from evolution.models import Budget, LlmCall
 
-    sums = LlmCall.objects.aggregate(
-        calls=Count("pk"),
-        prompt=Sum("prompt_tokens"),
-        completion=Sum("completion_tokens"),
-        cost=Sum("cost_usd"),
-        unpriced=Count("pk", filter=Q(cost_usd__isnull=True)),
-    )
+    council = LlmCall.objects.filter(purpose="council")
     held = Budget.objects.filter(scope="global").aggregate(held=Sum("reserved_usd"))["held"]
     return _Totals(
         runs=len(runs),
         completed=sum(run.status == "completed" for run in runs),
+        calls=LlmCall.objects.count(),
+        proposing=_spent(LlmCall.objects.exclude(purpose="council")),
+        judging=_spent(council),
+        unpriced=LlmCall.objects.filter(cost_usd__isnull=True).count(),
+        held=held or Decimal(0),
+        seconds=seconds,
+    )
+
+
+def _spent(calls: Any) -> _Spent:
+    from django.db.models import Count, Sum
+
+    sums = calls.aggregate(
+        calls=Count("pk"),
+        prompt=Sum("prompt_tokens"),
+        completion=Sum("completion_tokens"),
+        cost=Sum("cost_usd"),
+    )
+    return _Spent(
         calls=sums["calls"],
         prompt_tokens=sums["prompt"] or 0,
         completion_tokens=sums["completion"] or 0,
         cost=sums["cost"] or Decimal(0),
-        unpriced=sums["unpriced"],
-        held=held or Decimal(0),
-        seconds=seconds,
     )
 
 
@@ -179,10 +216,12 @@ def _print_spent(totals: _Totals, served: int) -> int:
         f"{totals.completed} of {totals.runs} runs completed in {totals.seconds:.0f} s; "
         f"{totals.calls} calls in the ledger, {served} served"
     )
-    print(
-        f"prompt tokens {totals.prompt_tokens:,}, completion tokens {totals.completion_tokens:,}, "
-        f"cost ${totals.cost:.4f}, still reserved ${totals.held:.4f}, unpriced {totals.unpriced}"
-    )
+    for name, spent in (("to propose", totals.proposing), ("as the council", totals.judging)):
+        print(
+            f"asked {name}: {spent.calls} calls, prompt tokens {spent.prompt_tokens:,}, completion "
+            f"tokens {spent.completion_tokens:,}, cost ${spent.cost:.4f}"
+        )
+    print(f"still reserved ${totals.held:.4f}, unpriced {totals.unpriced}")
     whole = totals.completed == totals.runs > 0 and totals.calls == served >= totals.runs
     return int(not whole or totals.held != 0 or totals.unpriced > 0)
 
@@ -191,29 +230,46 @@ def _print_projection(totals: _Totals, options: argparse.Namespace) -> int:
     """Print the month of 100 agents, step by step; return 1 where it is $100 or more."""
     from django.conf import settings
 
-    if not totals.runs:
+    from evolution import hearing, prompting
+
+    if not totals.runs or not totals.judging.calls:
         return 1
-    interval = settings.ACE_EVOLUTION_INTERVAL
-    prompt = totals.prompt_tokens / totals.runs
-    completion = totals.completion_tokens / totals.runs
-    each = totals.cost / totals.runs
+    interval, most = settings.ACE_EVOLUTION_INTERVAL, settings.ACE_MAX_DELTAS_PER_EVOLUTION
+    proposing = totals.proposing.mean(totals.runs)
+    judging = totals.judging.mean(totals.judging.calls)
+    # Free text that the rules hold back is not asked about; here all of it is.
+    each = proposing[2] + most * judging[2]
+    million_in, million_out = _prices()
+    more = prompting.PLAYBOOK_TOKENS + most * hearing.PLAYBOOK_TOKENS
+    full = each + more * million_in / 1_000_000
     runs = Decimal(options.traces_a_day * DAYS) / interval
-    month = 100 * runs * each
+    month = 100 * runs * full
     print("projected for 100 agents and a month:")
-    for line in _prices(prompt, completion, each):
-        print(f"  {line}")
+    print(
+        f"  {settings.ACE_LLM_MODEL}: ${million_in:.2f} a million tokens in, ${million_out:.2f} out"
+    )
+    print(f"  to propose, a run: {_told(proposing)}")
+    print(f"  as the council, a delta: {_told(judging)}")
+    print(f"  a run with {most} deltas, each asked about once: ${each:.6f}")
+    print(f"  a playbook that fills its part of each prompt: {more:,} tokens more = ${full:.6f}")
     print(
         f"  runs an agent: {options.traces_a_day} traces a day x {DAYS} days / {interval} traces "
         f"a run = {runs:.0f}"
     )
-    print(f"  100 agents x {runs:.0f} runs x ${each:.6f} = ${month:.2f} (bar ${BUDGET_BAR})")
+    print(f"  100 agents x {runs:.0f} runs x ${full:.6f} = ${month:.2f} (bar ${BUDGET_BAR})")
     print(f"  if every answer had to be repaired once: about ${2 * month:.2f} and a little")
-    most = BUDGET_BAR / (100 * each) * interval / DAYS
-    print(f"  $100 are reached at {most:,.0f} traces a day and agent; the budget stops there")
+    reached = BUDGET_BAR / (100 * full) * interval / DAYS
+    print(f"  $100 are reached at {reached:,.0f} traces a day and agent; the budget stops there")
     return int(month >= BUDGET_BAR)
 
 
-def _prices(prompt: float, completion: float, each: Decimal) -> Iterator[str]:
+def _told(mean: tuple[float, float, Decimal]) -> str:
+    prompt, completion, cost = mean
+    return f"{prompt:,.0f} tokens in, {completion:,.0f} out (means) = ${cost:.6f}"
+
+
+def _prices() -> tuple[Decimal, Decimal]:
+    """Return the list prices of a million tokens in and out, in US dollars."""
     from datetime import UTC, datetime
 
     from django.conf import settings
@@ -223,10 +279,10 @@ def _prices(prompt: float, completion: float, each: Decimal) -> Iterator[str]:
 
     now, model = datetime.now(UTC), settings.ACE_LLM_MODEL
     address = settings.ACE_LLM_BASE_URL
-    million_in = quote(address, model, Usage(1_000_000, 0, 0), now).cost
-    million_out = quote(address, model, Usage(0, 0, 1_000_000), now).cost
-    yield f"{model}: ${million_in:.2f} a million tokens in, ${million_out:.2f} out"
-    yield f"a run: {prompt:,.0f} tokens in, {completion:,.0f} out (means) = ${each:.6f}"
+    into = quote(address, model, Usage(1_000_000, 0, 0), now).cost
+    out = quote(address, model, Usage(0, 0, 1_000_000), now).cost
+    assert into is not None and out is not None, "the default model has a price"
+    return into, out
 
 
 def _print_shares() -> None:

@@ -1,10 +1,12 @@
 """The training engine beside other ways of doing the same.
 
     python -m bench grpo update [--hidden 32] [--rounds 5]
+    python -m bench grpo bullets [--worlds 300] [--base N]
 
 `update`: one iteration's update of 1,024 trajectories of 10 steps at 1,000 features, on one core,
 beside a loop over the steps in plain NumPy and, where `pip install torch` was done, PyTorch on the
 CPU. All take the same four steps from the same start; the ends are compared before the times are.
+`bullets`: `bench.bullets`. Without a name all parts run.
 """
 
 import argparse
@@ -20,6 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bench import bullets
 from training.engine.action_policy import ActionPolicy, Observations
 from training.engine.config import Config
 from training.engine.credit import credit
@@ -39,15 +42,22 @@ ONE_CORE = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREAD
 def main(arguments: list[str]) -> int:
     """Run the part that is named; return 1 if a bar was missed."""
     parser = argparse.ArgumentParser(prog="python -m bench grpo")
-    parser.add_argument("part", choices=["update"], nargs="?", default="update")
+    parser.add_argument("part", choices=["update", "bullets"], nargs="?")
     parser.add_argument("--hidden", type=int, default=32, help="units of the hidden layer, 0: none")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--worlds", type=int, default=300)
+    parser.add_argument("--base", type=int, default=None, help="first world; fresh ones without")
     options = parser.parse_args(arguments)
     if any(os.environ.get(name) != value for name, value in ONE_CORE.items()):
         # The linear algebra behind NumPy reads these once, when it is loaded.
         command = [sys.executable, "-m", "bench", "grpo", *arguments]
         return subprocess.run(command, env=os.environ | ONE_CORE).returncode
-    return _update(options.hidden, options.rounds)
+    missed = 0
+    if options.part in (None, "update"):
+        missed |= _update(options.hidden, options.rounds)
+    if options.part in (None, "bullets"):
+        missed |= bullets.run(options.worlds, options.base)
+    return missed
 
 
 def _update(hidden: int, rounds: int) -> int:

@@ -19,7 +19,7 @@ from bench.pairs import BAR, line
 from bench.system import System
 
 # So many agents send so many traces a second together, each with a history.
-AGENTS, TRACE_RATE, HISTORY = 5, 40.0, 300
+AGENTS, TRACE_RATE, HISTORY = 5, 40.0, 1000
 CPU_SECONDS, MEMORY_SECONDS, WARM_SECONDS = 10.0, 10.0, 6.0
 SAMPLE_SECONDS = 1.0
 # From the end of a run until it has settled with the bucket.
@@ -188,8 +188,12 @@ def fill(level: float) -> None:
 
 
 def _half_a_run_below_zero() -> float:
-    """Return where a load that lasts finds the bucket on average."""
-    return -_spent() / max(1, _ended()) / 2
+    """Return where a load that lasts finds the bucket on average, by the newest runs."""
+    from evolution.models import EvolutionRun
+
+    measured = EvolutionRun.objects.filter(cpu_seconds__gt=0).order_by("-id")
+    newest = measured.values_list("cpu_seconds", flat=True)[:AGENTS]
+    return -statistics.fmean(seconds or 0.0 for seconds in newest) / 2
 
 
 def _ended() -> int:

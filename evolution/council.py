@@ -1,12 +1,14 @@
 """The council: hears of deltas that wait for it, deliberates by rules at once, by a model later."""
 
 import logging
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F
 from django.db.utils import InterfaceError, OperationalError
 from django.dispatch import receiver
 from django.utils.crypto import salted_hmac
@@ -32,7 +34,9 @@ from playbooks.judges.council import (
     MANDATES,
     asked_of,
     citations,
+    is_free_text,
     is_waiting,
+    unagreed,
     waiting,
 )
 from playbooks.judges.evidence import TRUSTED_ORIGINS
@@ -48,6 +52,7 @@ MAX_CITED = 1000
 MAX_ANSWER_TOKENS = 1200
 MAX_WHY = 300
 MAX_REPEATED = 4000  # characters of an unusable answer, sent back with its fault
+LOOK_SECONDS = 0.2  # between two looks at what a worker has in hand
 
 
 # ---- the rules, at once ----
@@ -56,7 +61,8 @@ def hear(delta: Delta, **_: Any) -> None:
     """Deliberate on a delta that waits for the council, in the transaction that brought it.
 
     With a model configured it waits on for the model's word, unless that could change nothing:
-    a veto, or another judge's block, leaves it to a person anyway.
+    a veto, or another judge's block, leaves it to a person anyway. So does a model's free text
+    that no model is asked about.
     """
     asked = asked_of(delta.verdicts)
     if asked is None:
@@ -67,6 +73,8 @@ def hear(delta: Delta, **_: Any) -> None:
     vetoed = any(verdict.outcome == "block" for verdict in verdicts)
     if not (held or vetoed) and gateway.is_configured() and _asks_model(delta):
         verdicts.append(waiting("a model has yet to speak", asked))
+    elif is_free_text(delta.source, delta.evidence):
+        verdicts.append(unagreed())
     playbooks.add_verdicts(delta=delta, verdicts=verdicts)
 
 
@@ -120,11 +128,35 @@ def _cited(delta: Delta) -> Cited:
 
 
 # ---- a model, in a worker ----
-def carry_out(job: Deliberation) -> None:
+def hear_now(run: EvolutionRun, progress: Callable[[str], None]) -> None:
+    """Have a model asked at once about what a run brought, so that what can be decided is.
+
+    Nobody comes back later: who does not answer now is not heard. What a worker has in hand is
+    waited for, and what a pause holds back waits on.
+    """
+    ours = Deliberation.objects.filter(delta__run_id=run.pk, status__in=ACTIVE).order_by("pk")
+    told = False
+    while (job := ours.first()) and not pauses.is_paused(run.agent):
+        if not told:
+            progress("ask the council")
+            told = True
+        claimed = leases.claim(Deliberation, job.pk)
+        if claimed is None:
+            time.sleep(LOOK_SECONDS)
+            continue
+        try:
+            with leases.heartbeat(claimed):
+                carry_out(claimed, is_last_try=True)
+        except leases.LeaseLost as lost:
+            logger.info("%s", lost)
+
+
+def carry_out(job: Deliberation, *, is_last_try: bool = False) -> None:
     """Ask a model about a claimed delta and add its verdicts; raises LeaseLost if taken over.
 
     A model's veto blocks, its pass lifts no veto of the rules. Where no model answers, the rules'
-    verdicts stand, and a doubt of theirs leaves the delta to a person.
+    verdicts stand, and a doubt of theirs leaves the delta to a person. A model's free text needs
+    four times "pass".
     """
     delta = Delta.objects.select_related("playbook__agent").get(pk=job.delta_id)
     if delta.status != DeltaStatus.PENDING_REVIEW or asked_of(delta.verdicts) is None:
@@ -136,7 +168,7 @@ def carry_out(job: Deliberation) -> None:
         # Not this job's fault: its lease runs out and whoever claims it next goes on.
         raise
     except (AceError, hearing.AnswerInvalid) as error:
-        if _may_pass(error) and job.attempts < leases.MAX_TRIES:
+        if _may_pass(error) and job.attempts < leases.MAX_TRIES and not is_last_try:
             leases.retry_later(job, _why(error))
         else:
             _conclude(job, delta, [_unheard(delta, _why(error))], reason="no_model")
@@ -170,7 +202,14 @@ def _conclude(
     **fields: str,
 ) -> None:
     """Add the verdicts and end the job together: a second worker adds nothing twice."""
-    playbooks.add_verdicts(delta=delta, verdicts=verdicts)
+    agreed = all(verdict.outcome == "pass" for verdict in verdicts)
+    if is_free_text(delta.source, delta.evidence) and not agreed:
+        verdicts = [*verdicts, unagreed()]
+    outcome = playbooks.add_verdicts(delta=delta, verdicts=verdicts)
+    if outcome.applied:
+        # A run that is still under way counts what was applied when it ends.
+        ended = EvolutionRun.objects.filter(pk=delta.run_id or 0).exclude(status__in=ACTIVE)
+        ended.update(deltas_applied=F("deltas_applied") + 1)
     leases.finish(job, status, **fields)
 
 
@@ -218,7 +257,6 @@ def _brief(delta: Delta) -> hearing.Brief:
         staying=matter.staying,
         constitution=matter.constitution,
         source=delta.source,
-        reasoning=delta.reasoning,
         evidence=delta.evidence,
         heard=_by_rules(delta),
         asked=asked_of(delta.verdicts) or [],
@@ -231,6 +269,7 @@ def _by_rules(delta: Delta) -> list[dict[str, Any]]:
 
 def _unheard(delta: Delta, why: str, *, left_to_person: bool = False) -> Verdict:
     """Return the verdict that says why no model spoke, and what follows from that."""
+    left_to_person = left_to_person or is_free_text(delta.source, delta.evidence)
     doubtful = [v["judge"] for v in _by_rules(delta) if v["outcome"] not in ("pass", "abstain")]
     data = {"by": "model"}
     if left_to_person or doubtful:

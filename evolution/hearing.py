@@ -16,7 +16,7 @@ from playbooks.tokens import estimate_tokens
 
 PLAYBOOK_TOKENS, EVIDENCE_TOKENS = 2500, 900
 MAX_CHANGES = 40
-TEXT, REASONING, FACT = 700, 2000, 300  # characters
+TEXT, FACT = 700, 300  # characters
 MAX_REASON = 500
 OUTCOMES: tuple[Outcome, ...] = ("pass", "warn", "block", "abstain")
 # Of evidence, what a judge can weigh; trace ids say nothing to it.
@@ -33,13 +33,16 @@ class AnswerInvalid(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Brief:
-    """What the prompt is made of; `heard` are stored verdicts of the rules."""
+    """What the prompt is made of; `heard` are stored verdicts of the rules.
+
+    The author's reasoning is no part of it, and no text of a trace: what persuades could also
+    instruct. People are shown both.
+    """
 
     changes: Sequence[Change]
     staying: Sequence[Standing]
     constitution: Constitution
     source: str
-    reasoning: str
     evidence: Mapping[str, Any]
     heard: Sequence[Mapping[str, Any]]
     asked: Sequence[str]
@@ -71,7 +74,6 @@ def messages(brief: Brief, quoter: Quoter) -> tuple[list[dict[str, str]], Templa
     system = used.fill(nonce=quoter.nonce, constitution=brief.constitution.text)
     blocks = [
         quoter.block("change", list(_change_lines(brief, quoter))),
-        quoter.block("reasoning", [quoter.text(brief.reasoning, REASONING) or "(none given)"]),
         quoter.block("evidence", list(_evidence_lines(brief, quoter))),
         quoter.block("playbook", list(_playbook_lines(brief, quoter))),
         quoter.block("heard", list(_heard_lines(brief, quoter))),

@@ -26,6 +26,7 @@ from evolution import (
     selectors,
 )
 from evolution.drafts import Draft
+from evolution.free_text import Vocabulary, is_controlled, vocabulary
 from evolution.ledger import BudgetExceeded
 from evolution.llm import gateway
 from evolution.llm_generator import Generated
@@ -108,10 +109,10 @@ def _cycle(run: EvolutionRun, stages: _Stages) -> None:
     stages.begin("judge and apply")
     author = Actor(ActorKind.RUN, str(run.pk))
     deltas, renewed = _bring(run, author, drafts)
-    applied = sum(delta.status == DeltaStatus.APPLIED for delta in [*deltas, *renewed])
+    brought = Delta.objects.filter(pk__in=[delta.pk for delta in [*deltas, *renewed]])
     stages.end(
         proposed=len(deltas),
-        applied=applied,
+        applied=brought.filter(status=DeltaStatus.APPLIED).count(),
         waiting=sum(delta.status == DeltaStatus.PENDING_REVIEW for delta in deltas),
         renewed=len(renewed),
     )
@@ -121,7 +122,8 @@ def _cycle(run: EvolutionRun, stages: _Stages) -> None:
         JobStatus.COMPLETED,
         reason="finished",
         deltas_generated=len(deltas) + len(offered),
-        deltas_applied=applied,
+        # The council may have let some apply meanwhile.
+        deltas_applied=brought.filter(status=DeltaStatus.APPLIED).count(),
     )
 
 
@@ -136,11 +138,15 @@ def _learn(run: EvolutionRun, stages: _Stages) -> tuple[list[Draft], dict[str, A
     reflection = reflector.reflect_on(run, runs)
     stages.end(**reflector.account(reflection))
     content = head(run.agent.playbook).content
-    report = {**reflector.report(reflection), "tools": _tools(run.agent, runs, limit)}
+    outside = selectors.from_outside(run.agent, limit)
+    own = [seen for seen in runs if seen.trace_id not in outside]
+    report = {**reflector.report(reflection), "tools": _tools(own) or _tools(runs)}
     if run.generator == Generator.LLM:
         answered = _ask(run, stages, runs, reflection, content)
         if isinstance(answered, Generated):
-            return answered.drafts, {**report, **answered.report}
+            known = vocabulary(own, (finding.lesson for finding in reflection.findings))
+            drafts = [_worded(draft, content, known) for draft in answered.drafts]
+            return drafts, {**report, **answered.report}
         report["notes"] = [answered, *report["notes"]]
     stages.begin("generate deltas")
     drafts = _rooted(run.agent, delta_generator.from_reflection(reflection, content))
@@ -148,15 +154,18 @@ def _learn(run: EvolutionRun, stages: _Stages) -> tuple[list[Draft], dict[str, A
     return drafts, report
 
 
-def _tools(agent: Agent, runs: Sequence[Run], limit: int) -> list[str]:
+def _tools(runs: Sequence[Run]) -> list[str]:
     """Return the tools that the agent has; a trace from outside may name any, and adds none.
 
     Where all traces are from outside they are those of these: nothing of theirs applies itself.
     """
-    outside = selectors.from_outside(agent, limit)
-    trusted = {step.tool for run in runs if run.trace_id not in outside for step in run.steps}
-    every = trusted or {step.tool for run in runs for step in run.steps}
-    return sorted(every)[:MOST_TOOLS]
+    return sorted({step.tool for run in runs for step in run.steps})[:MOST_TOOLS]
+
+
+def _worded(draft: Draft, content: Content, known: Vocabulary) -> Draft:
+    """Return a model's draft with whether all of it is in the controlled language."""
+    controlled = is_controlled(draft.operations or (), content, known)
+    return replace(draft, evidence={**draft.evidence, "controlled": controlled})
 
 
 def _rooted(agent: Agent, drafts: Sequence[Draft]) -> list[Draft]:

@@ -41,10 +41,24 @@
       ctx.moveTo(box.left, y(base.value));
       ctx.lineTo(box.left + box.width, y(base.value));
       ctx.stroke();
-      ctx.fillStyle = colour("--ace-ink-3");
+    });
+  }
+
+  // Last of all, and with an edge of its own ground: whiskers may stand where it is written.
+  function nameBase(state, u) {
+    const { base } = state.data;
+    if (!base) return;
+    inBox(u, (ctx, box, x, y) => {
+      const pixel = devicePixelRatio;
+      const words = [`${base.name}, ${told(state, base.value)}`, box.left + box.width - 2 * pixel, y(base.value) - 6 * pixel];
       ctx.font = `${11 * pixel}px ${getComputedStyle(document.body).fontFamily}`;
       ctx.textAlign = "right";
-      ctx.fillText(`${base.name}, ${told(state, base.value)}`, box.left + box.width - 2 * pixel, y(base.value) - 6 * pixel);
+      ctx.lineJoin = "round";
+      ctx.lineWidth = 4 * pixel;
+      ctx.strokeStyle = colour(known(base.low) ? "--ace-sunken" : "--ace-surface");
+      ctx.strokeText(...words);
+      ctx.fillStyle = colour("--ace-ink-3");
+      ctx.fillText(...words);
     });
   }
 
@@ -136,7 +150,7 @@
       series: [{}, { stroke: () => colour("--ace-plot"), width: 1.75, spanGaps: true, points: { show: false } }],
       hooks: {
         drawAxes: [(u) => { paintBase(state, u); paintBand(state, u); }],
-        draw: [(u) => paintMarks(state, u)],
+        draw: [(u) => { paintMarks(state, u); nameBase(state, u); }],
         setCursor: [(u) => point(state, u)],
       },
     };

@@ -54,6 +54,14 @@ def compose(content: Content, candidates: Sequence[Mapping[str, Any]], chosen: s
     return "\n\n".join(parts)
 
 
+def compose_whole(content: Content) -> str:
+    """Return the whole playbook as text."""
+    every = [
+        {"bullet_id": b.bullet_id, "section": b.section, "text": b.text} for b in bullets(content)
+    ]
+    return compose(content, every, {str(entry["bullet_id"]) for entry in every})
+
+
 def _entry(section: str, text: str, *, in_playbook: bool) -> dict[str, Any]:
     return {
         "bullet_id": bullet_id(section, text),

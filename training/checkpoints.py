@@ -27,6 +27,13 @@ def save(
     return found
 
 
+def keep_measured(job: TrainingJob, state: bytes, evaluation: Evaluation) -> None:
+    """Keep `state` with what was measured of it, also where it is kept already."""
+    kept = save(job, evaluation.iteration, state, evaluation)
+    kept.success_rate, kept.avg_reward = evaluation.success_rate, evaluation.avg_reward
+    kept.save(update_fields=["success_rate", "avg_reward"])
+
+
 def save_present(job: TrainingJob) -> PolicyCheckpoint | None:
     """Keep the state that the job's next iteration would go on from; None before the first."""
     saved = job.saved

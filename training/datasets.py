@@ -74,8 +74,7 @@ def split(training: Sequence[Item], evaluation: Sequence[Item] | None, *, seed: 
             f"success and no test. From {FEWEST_TO_SPLIT} on, a fifth is held out (at least 2)."
         )
         return Tasks(tuple(training), (), (), note)
-    share = max(HELD_OUT, 2 / len(queries))
-    rest, held = _parted(training, share, seed)
+    rest, held = _parted(training, max(HELD_OUT, 2 / len(queries)), seed)
     first, second = _parted(held, 0.5, seed + 1)
     return Tasks(rest, first, second, _told(rest, first, second))
 

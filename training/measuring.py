@@ -6,13 +6,17 @@ from typing import Any
 
 import numpy as np
 
+from playbooks.content import Content, bullets
 from training import paying, sampling
+from training.candidates import compose_whole
 from training.engine.action_policy import ActionPolicy
 from training.engine.distributions import Bools
+from training.engine.evaluation import compare
 from training.engine.policy import ContextPolicy, Contexts
 from training.learner import Learner
 from training.models import Evaluation, EvaluationKind, Split
-from training.runtimes.base import Task
+from training.runtimes.base import Attempt, Task
+from training.sampling import Purpose
 from training.scene import Scene
 from training.scoring import score
 
@@ -57,19 +61,38 @@ def try_policy(
     action. Before, there was the whole playbook; or every action as likely, drawn. Both try a task
     with the same seed. Raises Interrupted, RewardFailed.
     """
-    stream = _ASKED if split is None else _STREAM[split]
-    seeds = [sampling.measure_seed(scene.config.seed, stream, task.number) for task in tasks]
     if scene.config.policy == "action":
         return _played(scene, learner, tasks)
     policy = None if learner is None else learner.policy
     chosen = chosen_bullets(scene, policy, tasks)
     masks = scene.masks(chosen)
     heads = _best_heads(policy, Contexts(scene.types(tasks)))
-    attempts = [
-        scene.attempt(task, 0, seeds[row], masks[row], heads[row]) for row, task in enumerate(tasks)
-    ]
+    seeds = _seeds(scene, tasks, split)
+    rows = enumerate(tasks)
+    return _tried(scene, [scene.attempt(task, 0, seeds[n], masks[n], heads[n]) for n, task in rows])
+
+
+def try_content(scene: Scene, content: Content, tasks: Sequence[Task], split: Split | None) -> Arm:
+    """Try every task once under a whole playbook, with the seeds that a policy is tried with."""
+    told = [(b.bullet_id, b.section, b.text) for b in bullets(content)]
+    whole = compose_whole(content)
+    most = scene.config.max_steps_per_trajectory
+    pairs = zip(tasks, _seeds(scene, tasks, split), strict=True)
+    return _tried(
+        scene,
+        [Attempt(scene.job.pk, task, 0, seed, told, whole, max_steps=most) for task, seed in pairs],
+    )
+
+
+def _seeds(scene: Scene, tasks: Sequence[Task], split: Split | None) -> list[int]:
+    stream = _ASKED if split is None else _STREAM[split]
+    return [sampling.measure_seed(scene.config.seed, stream, task.number) for task in tasks]
+
+
+def _tried(scene: Scene, attempts: Sequence[Attempt]) -> Arm:
     outcomes = paying.carry_out(scene, attempts)
-    rewards = [score(scene.job.reward, t, o) for t, o in zip(tasks, outcomes, strict=True)]
+    pairs = zip(attempts, outcomes, strict=True)
+    rewards = [score(scene.reward, attempt.task, outcome) for attempt, outcome in pairs]
     calls = [step for outcome in outcomes for step in outcome.steps]
     return Arm(
         rewards=rewards,
@@ -115,7 +138,45 @@ def report(
         baseline_success_rate=_share(baseline.successes),
         baseline=_measures(baseline),
         results=arm.to_json(tasks),
+        **_paired(scene, iteration, arm, baseline),
     )
+
+
+def on_validation(scene: Scene, learner: Learner, iteration: int, first: Evaluation) -> Evaluation:
+    """Return how the learner does on validation, beside what was measured there at first."""
+    tasks = scene.tasks(Split.VALIDATION)
+    arm = try_policy(scene, learner, tasks, Split.VALIDATION)
+    before = Arm.from_json(first.results)
+    found = report(scene, EvaluationKind.VALIDATION, iteration, tasks, arm, before)
+    # Steps and calls are not among the results by task.
+    found.baseline = first.baseline
+    return found
+
+
+def standard_error(results: Sequence[Mapping[str, Any]]) -> float:
+    """Return the standard error of the mean reward of an evaluation, 0 for a single task."""
+    rewards = [row["reward"] for row in results if row["reward"] is not None]
+    return float(np.std(rewards, ddof=1) / np.sqrt(len(rewards))) if len(rewards) > 1 else 0.0
+
+
+def _paired(scene: Scene, iteration: int, arm: Arm, baseline: Arm) -> dict[str, float]:
+    """Return difference, interval and p value over the tasks that both arms were scored on.
+
+    Compared is success, and reward where the runtime does not say who succeeded.
+    """
+    pairs = list(zip(arm.successes, baseline.successes, strict=True))
+    known = [(float(a), float(b)) for a, b in pairs if a is not None and b is not None]
+    if not known:
+        rewards = zip(arm.rewards, baseline.rewards, strict=True)
+        known = [(a, b) for a, b in rewards if a is not None and b is not None]
+    if len(known) < 2:
+        return {}
+    scores, others = np.array(known).T
+    numbers = np.arange(len(known))
+    rng = sampling.generator(scene.config.seed, Purpose.MEASURE, 0, iteration)
+    found = compare(scores, numbers, others, numbers, rng)
+    low, high = found.interval
+    return {"difference": found.difference, "low": low, "high": high, "p_value": found.p_value}
 
 
 def _measures(arm: Arm) -> dict[str, float | None]:

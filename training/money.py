@@ -48,12 +48,14 @@ def estimate(config: Config, tasks: Tasks, usd_per_trajectory: Decimal) -> Estim
     size, iterations = config.n_trajectories_per_query, config.n_iterations
     trained = iterations * batch * size
     times = evaluations(config) + 1
-    evaluated = times * len(tasks.validation) + 2 * len(tasks.test)
+    # Before, with the best checkpoint, and with the playbook as the delta would make it.
+    arms = 2 if config.policy == "action" else 3
+    evaluated = times * len(tasks.validation) + arms * len(tasks.test)
     usd = usd_per_trajectory * (trained + evaluated)
     lines = [
         f"{iterations:,} iterations x {batch} tasks x {size} trajectories = {trained:,} to train",
         f"{times:,} evaluations (the baseline is one) x {len(tasks.validation)} validation tasks "
-        f"+ 2 x {len(tasks.test)} test tasks = {evaluated:,} to measure",
+        f"+ {arms} x {len(tasks.test)} test tasks = {evaluated:,} to measure",
     ]
     if not usd_per_trajectory:
         return Estimate(Decimal(0), trained, evaluated, usd, [*lines, "they cost us nothing"])

@@ -66,7 +66,7 @@ def planned(
     return Plan(
         config=settings,
         runtime=spec,
-        reward=check_reward(reward),
+        reward=check_reward(reward, settings.policy),
         simulated=kind_of(spec).simulated,
         tasks=tasks,
         base_version=base.number,

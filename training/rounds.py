@@ -12,6 +12,7 @@ from training.engine.action_policy import ActionBatch, ActionPolicy, Observation
 from training.engine.advantages import advantages
 from training.engine.distributions import Bools, Floats, Ints
 from training.engine.grpo import Experience
+from training.engine.masks import stratified
 from training.engine.policy import ContextBatch, ContextPolicy, Contexts
 from training.engine.trajectories import Trajectories
 from training.learner import Learner
@@ -94,7 +95,7 @@ def _attempts(
 ) -> Round:
     size = scene.config.n_trajectories_per_query
     rng = generator(scene.config.seed, Purpose.CHOICE, iteration)
-    choices = policy.sample(Contexts(np.repeat(scene.types(tasks), size)), rng)
+    choices = stratified(policy, Contexts(scene.types(tasks)), size, rng)
     log_prob = policy.log_prob(choices)
     masks = scene.masks(choices.bullets)
     attempts = [
@@ -201,7 +202,7 @@ def _with_advantages(found: Round, kind: str) -> Round:
 
 
 def _row(scene: Scene, iteration: int, attempt: Attempt, outcome: Outcome) -> Trajectory:
-    found = score(scene.job.reward, attempt.task, outcome)
+    found = score(scene.reward, attempt.task, outcome)
     return Trajectory(
         job=scene.job,
         iteration=iteration,

@@ -21,9 +21,9 @@ from training.collector import Interrupted
 from training.engine import grpo
 from training.engine.grpo import Diverged, Metrics
 from training.engine.packing import CorruptState
+from training.engine.rewards import InvalidReward, RewardFailed
 from training.engine.trajectories import BadRewards
 from training.learner import Learner
-from training.measuring import Arm
 from training.models import (
     Evaluation,
     EvaluationKind,
@@ -38,7 +38,6 @@ from training.rounds import Round
 from training.runtimes.base import InvalidRuntime
 from training.sampling import Purpose, generator
 from training.scene import Scene, is_ours, scene_of
-from training.scoring import RewardFailed
 from training.selectors import METRICS as _METRICS
 from training.storing import stored_once
 
@@ -68,7 +67,7 @@ def carry_out(job: TrainingJob, progress: Callable[[str], None] = silent) -> Non
         _fail(job, "diverged", str(error))
     except CorruptState as error:
         _fail(job, "runtime_error", f"it cannot go on: {error}", checkpoint=False)
-    except (RewardFailed, InvalidRuntime) as error:
+    except (RewardFailed, InvalidReward, InvalidRuntime) as error:
         _fail(job, "runtime_error", str(error))
     except (OperationalError, InterfaceError) as error:
         # A full disk, say. Where the database is gone, the lease runs out instead.
@@ -157,13 +156,8 @@ def _iterate(scene: Scene, learner: Learner) -> _Made:
 
 
 def _evaluate(scene: Scene, learner: Learner, number: int) -> Evaluation | None:
-    tasks = scene.tasks(Split.VALIDATION)
-    if not tasks:
-        return None
-    first = scene.job.evaluations.get(kind=EvaluationKind.BASELINE)
-    arm = measuring.try_policy(scene, learner, tasks, Split.VALIDATION)
-    baseline = Arm.from_json(first.results)
-    return measuring.report(scene, EvaluationKind.VALIDATION, number, tasks, arm, baseline)
+    first = scene.job.evaluations.filter(kind=EvaluationKind.BASELINE).first()
+    return first and measuring.on_validation(scene, learner, number, first)
 
 
 def _store(scene: Scene, learner: Learner, made: _Made) -> None:

@@ -15,9 +15,11 @@ from training.candidates import compose
 from training.collector import Limits
 from training.engine.config import Config
 from training.engine.distributions import Bools, Ints
+from training.engine.rewards import Reward
 from training.models import Split, TrainingJob, TrainingTask
 from training.runtimes.base import Attempt, Task
 from training.runtimes.registry import make_runtime
+from training.scoring import reward_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class Scene:
     config: Config
     runtime: Any
     content: Content
+    reward: Reward
     go_on: Callable[[], bool]
 
     @property
@@ -84,12 +87,13 @@ class Scene:
 
 
 def scene_of(job: TrainingJob, go_on: Callable[[], bool] | None = None) -> Scene:
-    """Return the scene of a job; raises InvalidRuntime where its runtime cannot be made."""
+    """Return the scene of a job; raises InvalidRuntime or InvalidReward where one is gone."""
     return Scene(
         job=job,
         config=Config(**job.config),
         runtime=make_runtime(job.runtime, agent=job.agent),
         content=snapshot(job.agent.playbook.pk, job.base_version).content,
+        reward=reward_of(job.reward),
         go_on=go_on or (lambda: True),
     )
 

@@ -1,27 +1,47 @@
-"""What a trajectory is worth: by its outcome, unless the job says otherwise."""
+"""What an attempt is worth: by its outcome, unless the job's reward says otherwise."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from training.datasets import invalid
+from training.engine import rewards
+from training.engine.rewards import InvalidReward, Registry, Reward
 from training.runtimes.base import Outcome, Task
 
-
-class RewardFailed(Exception):
-    """The job's reward function raised instead of saying what a trajectory is worth."""
-
-
-def check_reward(spec: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the canonical spec of a reward; raises InvalidInput."""
-    if spec:
-        raise invalid("reward", "is not known")
-    return {}
+# Custom functions: those of installed packages, each tried on samples before it is taken.
+CUSTOM = Registry()
 
 
-def score(spec: Mapping[str, Any], task: Task, outcome: Outcome) -> float | None:
-    """Return what an attempt is worth; None for one that cannot be scored, never a 0 for it."""
-    if outcome.failure is not None:
-        return None
-    if outcome.output_quality is not None:
-        return float(outcome.output_quality)
-    return None if outcome.success is None else float(outcome.success)
+def check_reward(spec: Mapping[str, Any] | None, policy: str | None) -> dict[str, Any]:
+    """Return the spec of a reward that can be, empty for the outcome; raises InvalidInput."""
+    if spec is None:
+        return {}
+    if policy == "action":
+        raise invalid("reward", "is the environment's own for an action policy")
+    try:
+        rewards.parse(spec, CUSTOM)
+    except InvalidReward as error:
+        raise invalid(error.field, error.problem) from error
+    return dict(spec)
+
+
+def reward_of(spec: Mapping[str, Any]) -> Reward:
+    """Return the reward of a spec that was checked; raises InvalidReward if it is gone since."""
+    return rewards.parse(spec or None, CUSTOM)
+
+
+def score(reward: Reward, task: Task, outcome: Outcome) -> float | None:
+    """Return what an attempt is worth; None for one that cannot be scored, never a 0 for it.
+
+    Raises RewardFailed where a custom function does.
+    """
+    seen = rewards.Rollout(
+        success=outcome.success,
+        output_quality=outcome.output_quality,
+        steps=tuple(outcome.steps),
+        tokens=outcome.tokens or 0,
+        seconds=outcome.seconds,
+        expected_outcome=task.expected_outcome,
+        failure=outcome.failure,
+    )
+    return reward(seen)

@@ -44,8 +44,11 @@ def jobs(*, agent_id: str | None = None, state: str | None = None) -> QuerySet[T
 
 
 def job(pk: int, agent_id: str | None = None) -> TrainingJob:
-    """Return a job with its agent; raises NotFound, also for another agent's than `agent_id`."""
-    rows = TrainingJob.objects.select_related("agent")
+    """Return a job with its agent; raises NotFound, also for another agent's than `agent_id`.
+
+    Its large columns are read when they are looked at.
+    """
+    rows = TrainingJob.objects.select_related("agent").defer(*_LARGE)
     if agent_id is not None:
         rows = rows.filter(agent__agent_id=agent_id)
     found = rows.filter(pk=pk).first() if 0 < pk < 2**63 else None

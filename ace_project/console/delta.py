@@ -16,7 +16,7 @@ from ace_project.console.modelled import written_by_model
 from ace_project.console.proposal import Change, SectionChanges, changes_of, headline
 from ace_project.console.similar import similar_decisions
 from ace_project.console.upkeep import read_upkeep
-from ace_project.console.verdicts import council_of, models_of, words_of
+from ace_project.console.verdicts import agreement_of, council_of, models_of, words_of
 from ace_project.console.visitor import actor_of, may
 from ace_project.console.waiting import Filters
 from ace_project.core.errors import AceError, Conflict
@@ -133,6 +133,7 @@ def _judged(delta: Delta) -> dict[str, Any]:
     return {
         "words": words_of(delta.verdicts),
         "council": council_of(delta.verdicts),
+        "agreement": agreement_of(delta),
         "models": models_of(delta),
         "waivable": list(dict.fromkeys(waivable)),
         **waivers.days(),

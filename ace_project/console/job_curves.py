@@ -62,6 +62,7 @@ def curves(job: TrainingJob, baseline: Evaluation | None) -> Curves:
     rows = [row for row in rewards if row[1] is not None]
     evaluations = _evaluations(job)
     in_shares = any(row.success_rate is not None for row in evaluations)
+    in_shares = in_shares or (not evaluations and job.policy == "context")
     return Curves(
         end=_end(job),
         reward=Curve(

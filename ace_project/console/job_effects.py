@@ -22,11 +22,16 @@ from training.models import PolicyCheckpoint, TrainingJob, TrainingState
 
 MOST_ROWS = 100
 WIDTH, HEIGHT, EDGE = 248, 20, 4.0
-# decision: (chip, words before and after the job's delta is made)
+# Task types named in a row; a bullet that acts in more is told by their number.
+MOST_TYPES = 3
+# decision of training.proposals: (chip, words); with the task types of the entry behind them
 _DECISIONS = {
     "add": ("good", "would add"),
+    "add_restricted": ("good", "would add for"),
     "drop": ("bad", "would drop"),
-    "restrict": ("warn", "would restrict"),
+    "restrict": ("warn", "would restrict to"),
+    "leave_out": ("line", "would leave out"),
+    "fixed": ("line", "kept by rule"),
 }
 
 
@@ -37,7 +42,6 @@ class Row:
     text: str
     chip: str
     decision: str
-    fixed: bool
     value: float | None
     low: float | None
     high: float | None
@@ -45,7 +49,8 @@ class Row:
     uses: int | None
     tokens: int | None
     kept: float | None
-    only_in: list[str] = field(default_factory=list)
+    # What is clear in single task types: (type, difference of shares).
+    in_types: list[tuple[str, float]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +119,9 @@ def effects(job: TrainingJob) -> Effects | None:
     entries.sort(key=lambda entry: -(_number(entry, "effect") or 0.0))
     shown = entries[:MOST_ROWS]
     scale, ticks = _axis(shown)
-    fixed = {c.get("bullet_id") for c in job.candidates if c.get("fixed")}
     best = PolicyCheckpoint.objects.filter(pk=job.best_checkpoint_id or 0)
     kept = _inclusion(job, best.values_list("state", flat=True))
-    rows = [_row(entry, scale, entry.get("bullet_id") in fixed, kept, job) for entry in shown]
+    rows = [_row(entry, scale, kept) for entry in shown]
     return Effects(rows, ticks, coordinate(scale(0.0)), len(entries) - len(shown))
 
 
@@ -136,21 +140,14 @@ def _axis(entries: list[dict[str, Any]]) -> tuple[Scale, list[Tick]]:
     return scale, [Tick(coordinate(scale(m / 100)), figures.signed(m, 0)) for m in marks]
 
 
-def _row(
-    entry: Mapping[str, Any],
-    scale: Scale,
-    fixed: bool,
-    kept: Mapping[str, float],
-    job: TrainingJob,
-) -> Row:
+def _row(entry: Mapping[str, Any], scale: Scale, kept: Mapping[str, float]) -> Row:
     value, low, high = (_number(entry, name) for name in ("effect", "low", "high"))
     chip, words = _DECISIONS.get(str(entry.get("decision", "")), ("", ""))
     uses, tokens = _number(entry, "uses"), _number(entry, "tokens")
     return Row(
         text=str(entry.get("text") or entry.get("bullet_id") or ""),
         chip=chip,
-        decision=words.removeprefix("would ").capitalize() if job.delta_id else words,
-        fixed=fixed,
+        decision=f"{words} {_named(entry)}".strip(),
         value=value,
         low=low,
         high=high,
@@ -158,15 +155,31 @@ def _row(
         uses=None if uses is None else int(uses),
         tokens=None if tokens is None else int(tokens),
         kept=kept.get(str(entry.get("bullet_id"))),
-        only_in=_types(entry),
+        in_types=_clear_in(entry),
     )
 
 
-def _types(entry: Mapping[str, Any]) -> list[str]:
-    """Return the task types in which a bullet is found to hurt."""
-    found = entry.get("by_type")
-    lines = [line for line in found if isinstance(line, dict)] if isinstance(found, list) else []
-    return [str(line.get("task_type", "")) for line in lines if line.get("hurts")]
+def _named(entry: Mapping[str, Any]) -> str:
+    """Return the task types that a bullet is then told in."""
+    names = _listed(entry, "types")
+    if len(names) > MOST_TYPES:
+        return f"{len(names)} task types"
+    return ", ".join(str(name) for name in names)
+
+
+def _listed(entry: Mapping[str, Any], name: str) -> list[Any]:
+    found = entry.get(name)
+    return found if isinstance(found, list) else []
+
+
+def _clear_in(entry: Mapping[str, Any]) -> list[tuple[str, float]]:
+    """Return the task types in which the interval excludes zero, the strongest first."""
+    found = []
+    for line in (line for line in _listed(entry, "by_type") if isinstance(line, dict)):
+        value, low, high = (_number(line, name) for name in ("effect", "low", "high"))
+        if value is not None and figures.tone(low, high) != "mute":
+            found.append((str(line.get("type", "")), value))
+    return sorted(found, key=lambda pair: -abs(pair[1]))[:MOST_TYPES]
 
 
 def _plot(

@@ -13,13 +13,17 @@ from evolution.ledger import BudgetExceeded
 from training.models import TrainingJob
 
 MOST_BYTES = 20 * 1024 * 1024
-# What a runtime is asked for besides its name, by runtime; all but `tools` are texts.
+# What each runtime is asked for besides its name. An empty field is left out; those that are
+# needed come first. `more` holds what else a runtime takes, as a JSON object.
 RUNTIME_FIELDS = {
     "workshop": (),
-    "http": ("url",),
+    "http": ("url", "max_cost_usd", "timeout"),
     "openai": ("model", "tools"),
     "gymnasium": ("env",),
 }
+_NEEDED = frozenset({"url", "model", "env"})
+_NUMBERS = frozenset({"max_cost_usd", "timeout"})
+_JSON = frozenset({"tools"})
 # Where the service's names of fields differ from the form's.
 _NAMES = {
     "training_data": "tasks",
@@ -27,6 +31,7 @@ _NAMES = {
     "candidates": "lessons",
     "name": "runtime",
 }
+_KNOWN = {"name", *(key for keys in RUNTIME_FIELDS.values() for key in keys)}
 
 
 @dataclass(slots=True)
@@ -58,6 +63,8 @@ class Form:
 def _beside(parts: list[str], message: str) -> tuple[str, str]:
     """Return the form's field for a place in the request, and the message with the place in it."""
     head, *rest = parts or [""]
+    if head == "runtime" and rest and rest[0] not in _KNOWN:
+        return "more", f"{'.'.join(rest)} {message}"
     if head in ("config", "runtime") and rest:
         head, *rest = rest
     name = _NAMES.get(head, head)
@@ -75,7 +82,10 @@ def typed_of(posted: Mapping[str, Any]) -> dict[str, str]:
 def typed_like(job: TrainingJob) -> dict[str, str]:
     """Return what one would type to start a job like `job`; its tasks are not in it."""
     spec: Mapping[str, Any] = job.runtime
-    texts = {name: _text(value) for name, value in spec.items() if name != "name"}
+    known = RUNTIME_FIELDS.get(str(spec.get("name")), ())
+    texts = {name: _text(spec[name]) for name in known if name in spec}
+    more = {k: v for k, v in spec.items() if k not in ("name", *known)}
+    texts["more"] = _text(more) if more else ""
     settings = {s.name: _text(job.config.get(s.name)) for s in EVERY}
     changed = {s.name: settings[s.name] for s in EVERY if settings[s.name] != s.default}
     name = str(spec.get("name", ""))
@@ -142,17 +152,28 @@ def _runtime(typed: Mapping[str, str]) -> dict[str, Any] | None:
     spec: dict[str, Any] = {"name": name}
     for key in RUNTIME_FIELDS[name]:
         raw = typed.get(key, "")
-        if not raw and key != "tools":
+        if raw:
+            spec[key] = _field(key, raw)
+        elif key in _NEEDED:
             raise InvalidInput("is needed", field=key)
-        spec[key] = _tools(raw) if key == "tools" else raw
-    return spec
+    more = _field("more", typed.get("more", ""))
+    if more is None:
+        return spec
+    if not isinstance(more, dict):
+        raise InvalidInput("must be a JSON object", field="more")
+    return {**more, **spec}
 
 
-def _tools(raw: str) -> Any:
+def _field(key: str, raw: str) -> Any:
+    """Return one setting of a runtime; raises InvalidInput that names it."""
     try:
-        return _json(raw) or []
+        if key in _NUMBERS:
+            return float(raw)
+        return _json(raw) if key in _JSON or key == "more" else raw
+    except ValueError:
+        raise InvalidInput("must be a number", field=key) from None
     except InvalidInput as error:
-        raise InvalidInput(error.detail, field="tools") from error
+        raise InvalidInput(error.detail, field=key) from error
 
 
 def _tasks(raw: str, upload: UploadedFile | None) -> list[Any] | None:

@@ -106,7 +106,7 @@ def trajectory(request: HttpRequest, pk: int, number: int) -> HttpResponse:
         "job": job,
         "row": row,
         "task": task,
-        "query": _text(task.query) if task else "",
+        "asks": _text(task.query) if task else "",
         "answer": body.get("answer"),
         "heads": body.get("heads"),
         "damaged": not body,

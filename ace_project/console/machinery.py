@@ -7,7 +7,7 @@ from django.db.models import Count, F, Max, Min
 from django.db.models.functions import Coalesce, Now
 
 from ace_project.core.models import WorkerBeat
-from ace_project.core.work.leases import JobStatus
+from ace_project.core.work.leases import ACTIVE, JobStatus
 from evolution import pace
 from evolution.models import EvolutionRun
 from training.models import Comparison, TrainingJob
@@ -28,6 +28,8 @@ class Machinery:
     queued: int
     oldest: datetime | None
     paced_until: datetime | None = None
+    # Training jobs that have not ended, paused ones too.
+    trainings: int = 0
 
     @property
     def is_stuck(self) -> bool:
@@ -50,4 +52,6 @@ def machinery() -> Machinery:
     ]
     moments = [row["oldest"] for row in waiting if row["oldest"]]
     queued = sum(row["n"] for row in waiting)
-    return Machinery(workers, last, queued, min(moments, default=None), pace.opens_at())
+    trainings = TrainingJob.objects.filter(status__in=ACTIVE).count()
+    oldest = min(moments, default=None)
+    return Machinery(workers, last, queued, oldest, pace.opens_at(), trainings)

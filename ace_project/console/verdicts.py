@@ -1,5 +1,6 @@
 """What the judges said of a delta, as its page shows it: one list, and the council apart."""
 
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +9,14 @@ from typing import Any
 from django.utils.dateparse import parse_datetime
 
 from ace_project.console.people import name_of
-from playbooks.judges.council import COUNCIL, COUNCIL_MODEL, MANDATES
+from playbooks.judges.council import (
+    AGREEMENT,
+    COUNCIL,
+    COUNCIL_MODEL,
+    MANDATES,
+    is_free_text,
+    is_waiting,
+)
 from playbooks.judges.waived import may_be_waived
 from playbooks.models import Delta
 
@@ -26,12 +34,13 @@ class Waiving:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One verdict: `said_by` is empty, `rules`, or the name of a model."""
+    """One verdict: `said_by` is empty, `rules`, or the name of a model that `call` asked."""
 
     judge: str
     outcome: str
     reason: str
     said_by: str
+    call: uuid.UUID | None
     waiving: Waiving | None
     may_be_waived: bool
 
@@ -68,7 +77,7 @@ def words_of(verdicts: Sequence[Mapping[str, Any]]) -> list[Word]:
 
 def council_of(verdicts: Sequence[Mapping[str, Any]]) -> Council | None:
     """Return what the council said, None where it was not asked."""
-    waiting = next((_word(v).reason for v in verdicts if v.get("judge") == COUNCIL), "")
+    waiting = next((_word(v).reason for v in verdicts if is_waiting(v)), "")
     mandates = MANDATES | {COUNCIL_MODEL: _MODEL}
     judges = [
         Judge(name, name.removeprefix("council_").capitalize(), mandate, words)
@@ -77,6 +86,12 @@ def council_of(verdicts: Sequence[Mapping[str, Any]]) -> Council | None:
     ]
     asked = list(dict.fromkeys(reason for verdict in verdicts for reason in _asked(verdict)))
     return Council(asked, waiting, judges) if judges or waiting else None
+
+
+def agreement_of(delta: Delta) -> str:
+    """Return what a model's own words wait for, empty where they do not or are none."""
+    waits = any(verdict.get("judge") == COUNCIL for verdict in delta.verdicts)
+    return AGREEMENT if waits and is_free_text(delta.source, delta.evidence) else ""
 
 
 def models_of(delta: Delta) -> str:
@@ -103,9 +118,17 @@ def _word(verdict: Mapping[str, Any]) -> Word:
         outcome=str(verdict.get("outcome")),
         reason=str(verdict.get("reason", "")),
         said_by=str(data.get("model") or data.get("by") or ""),
+        call=_call(data.get("call")),
         waiving=_waiving(mark) if isinstance(mark, Mapping) else None,
         may_be_waived=may_be_waived(verdict),
     )
+
+
+def _call(name: object) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(str(name))
+    except ValueError:
+        return None
 
 
 def _waiving(mark: Mapping[str, Any]) -> Waiving:

@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from ace_project.core.errors import Conflict, QueueFull, Unavailable
 from ace_project.core.work import leases, loop, nudge, queue
 from ace_project.core.work.leases import ACTIVE, JobStatus
-from evolution import pace, pauses, pipeline, selectors
+from evolution import council, pace, pauses, pipeline, selectors
 from evolution.llm import gateway
 from evolution.models import EvolutionRun, Generator, Pause, Trigger
 from playbooks.models import Agent
@@ -149,8 +149,8 @@ start_due_runs = loop.every_tick(_DueRuns())
 def run_in_foreground(*, run: EvolutionRun, progress: Callable[[str], None]) -> EvolutionRun:
     """Carry out `run` in this process, or watch it end where a worker was faster.
 
-    A try that failed unexpectedly is repeated as a worker would. Raises Unavailable where evolution
-    is paused before the end: the run waits in the queue.
+    A try that failed unexpectedly is repeated as a worker would, and the council is asked at once.
+    Raises Unavailable where evolution is paused before the end: the run waits in the queue.
     """
     while True:
         claimed = leases.claim(EvolutionRun, run.pk)
@@ -160,6 +160,8 @@ def run_in_foreground(*, run: EvolutionRun, progress: Callable[[str], None]) -> 
             _watch(run, progress)
         run.refresh_from_db()
         if run.status not in ACTIVE:
+            council.hear_now(run, progress)
+            run.refresh_from_db()
             return run
         pause = pauses.pause_of(run.agent)
         if pause:

@@ -1,7 +1,8 @@
 """When a delta is a matter for the council, and the sign that it waits for it.
 
 Asked for: what touches the constraints, what loses a lesson, and what a generator proposes on
-little evidence. People, agents and scripts owe no evidence, so theirs is never too little. The
+little evidence. People, agents and scripts owe no evidence, so theirs is never too little. Asked
+for as well: what a language model says in its own words, for which no rule alone may speak. The
 council itself deliberates above this app (`evolution.council`) and answers with verdicts named
 as in `MANDATES`.
 """
@@ -25,6 +26,8 @@ MANDATES = {
 }
 # Says that a language model was to be asked, and why it was not.
 COUNCIL_MODEL = "council_model"
+# What a model's own words need before they apply themselves.
+AGREEMENT = "free text of a model: a second model or a person must agree"
 
 CONSTRAINTS = "constraints"
 GENERATORS = ("statistical", "llm", "training")
@@ -48,6 +51,8 @@ def council_reasons(
     leaves out what stood there loses it as a removal does.
     """
     reasons = []
+    if is_free_text(source, evidence):
+        reasons.append("is free text of a model")
     if any(map(touches_constraints, operations)):
         reasons.append("touches the constraints")
     losing = sum(_loses_something(operation, content) for operation in operations)
@@ -57,6 +62,20 @@ def council_reasons(
     if little:
         reasons.append(f"rests on little evidence: {little}")
     return reasons
+
+
+def is_free_text(source: str, evidence: Mapping[str, Any]) -> bool:
+    """Tell whether a language model says something in its own words.
+
+    `controlled` in a generator's evidence tells whether all of a change is in the controlled
+    language, of names that are known. A model's delta that does not say so is free text.
+    """
+    return source in GENERATORS and evidence.get("controlled", source != "llm") is not True
+
+
+def unagreed() -> Verdict:
+    """Return the verdict that keeps a model's own words from applying themselves."""
+    return Verdict(COUNCIL, "block", AGREEMENT)
 
 
 def waiting(reason: str, asked: Sequence[str]) -> Verdict:

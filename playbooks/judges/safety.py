@@ -14,7 +14,6 @@ from playbooks.judges.orders import find_orders
 from playbooks.judges.spellings import hidden_texts, readings
 from playbooks.judges.verdict import Verdict
 from playbooks.judges.weakening import is_weakening
-from playbooks.judges.yielding import is_yielding
 from playbooks.operations import Operation
 from playbooks.redaction import Folded, find_sensitive, fold
 from playbooks.redaction.people import name_detector
@@ -120,16 +119,16 @@ def _orders(folded: Folded) -> set[str]:
         found |= find_orders(reading) | find_foreign_orders(reading)
     for hidden in hidden_texts(folded):
         orders = find_orders(hidden) | find_foreign_orders(hidden)
-        if orders & _ORDERS or is_weakening(hidden) or is_yielding(hidden):
+        if orders & _ORDERS or is_weakening(hidden):
             found |= orders | {"encoded_payload"}
     return found
 
 
 def weakens(text: str) -> bool:
-    """Tell whether a text asks, in any reading, for less care, or to yield to a stranger's word."""
+    """Tell whether a text asks, in any reading, for less care."""
     folded = fold(text[:MAX_READ])
     return any(
-        is_weakening(reading) or is_yielding(reading) or "weakening" in find_foreign_orders(reading)
+        is_weakening(reading) or "weakening" in find_foreign_orders(reading)
         for reading in readings(folded)
     )
 

@@ -201,10 +201,13 @@ def test_the_sealed_test_stands_apart_from_what_chose_the_checkpoint(
         add_evaluation(job, number, share=share)
     assert "flatters itself" not in shown(signed_in("viewer"), url_of(job))
     add_evaluation(job, 20, share=0.72, kind="test")
+    of_delta = {"success_rate": 0.78, "difference": 0.18, "low": 0.1, "high": 0.26}
+    TrainingJob.objects.update(report={"delta_test": of_delta, "held_up": False})
     page = shown(signed_in("reviewer"), url_of(job))
     assert "The best of 2 checkpoints" in page
     sealed = page.split('id="sealed"')[1].split("</section>")[0]
-    assert sealed.index("72.0") < sealed.index("80.0")
+    assert sealed.index("72.0") < sealed.index("78.0") < sealed.index("80.0")
+    assert "it did not hold up" in sealed
 
 
 def test_effects_are_told_with_interval_uses_and_decision(
@@ -213,15 +216,24 @@ def test_effects_are_told_with_interval_uses_and_decision(
     effects = [
         {"bullet_id": "b1", "text": "Ask <b>first</b>.", "decision": "drop", "effect": -0.038,
          "low": -0.066, "high": -0.01, "uses": 1200, "tokens": 14},
-        {"bullet_id": "b2", "text": "Never read a card back.", "decision": "keep", "effect": 0.01,
+        {"bullet_id": "b2", "text": "Never read a card back.", "decision": "fixed", "effect": 0.01,
          "low": -0.02, "high": 0.04, "uses": 1},
+        {"bullet_id": "b4", "text": "Refund.", "decision": "restrict", "types": ["<refund>"],
+         "effect": 0.005, "low": -0.01, "high": 0.02, "by_type": [
+            {"type": "rebook", "effect": -0.2, "low": -0.3, "high": -0.1},
+            {"type": "other", "effect": -0.1, "low": -0.3, "high": 0.1}, "malformed"]},
         {"bullet_id": "b3", "text": "Rarely in.", "effect": None},
         "malformed",
     ]  # fmt: skip
-    job = make_job(agent, "completed", reason="finished", effects=effects)
+    report = {"conclusion": "Of 4 bullets it drops 1."}
+    job = make_job(agent, "completed", reason="finished", effects=effects, report=report)
     page = shown(signed_in("viewer"), url_of(job))
-    for text in ("−3.8", "−6.6 to −1.0", "1,200 uses", "14 tokens", "would drop", "kept by rule"):
+    for text in (
+        *("−3.8", "−6.6 to −1.0", "1,200 uses", "14 tokens", "would drop", "kept by rule"),
+        *("would restrict to &lt;refund&gt;", "−20.0 in rebook", "Of 4 bullets"),
+    ):
         assert text in page, text
+    assert "in other" not in page
     assert "too few to say" in page
     assert "Ask &lt;b&gt;first" in page
     assert page.index("Never read a card back.") < page.index("Ask &lt;b&gt;first")
@@ -445,6 +457,10 @@ def test_the_cost_is_shown_with_its_arithmetic_before_anything_starts(
         ({"agent": "nobody"}, "agent", "choose the agent"),
         ({"runtime": "abacus"}, "runtime", "choose one"),
         ({"runtime": "gymnasium"}, "env", "is needed"),
+        ({"runtime": "http", "url": "http://10.0.0.1/"}, "url", "address"),
+        ({"runtime": "http", "url": "x", "timeout": "long"}, "timeout", "must be a number"),
+        ({"more": "[]"}, "more", "must be a JSON object"),
+        ({"more": '{"colour": 1}'}, "more", "colour is not a setting"),
         ({"batch_size": "many"}, "batch_size", "must be a whole number"),
         ({"batch_size": "129"}, "batch_size", "at most 128"),
         ({"learning_rate": "nan"}, "learning_rate", "must be a number"),
@@ -502,3 +518,29 @@ def test_a_budget_that_the_worst_case_does_not_fit_is_told_beside_the_budget(
     assert "at most" in told
     assert "$0.05" in told
     assert not TrainingJob.objects.exists()
+
+
+# ---- elsewhere ----
+def test_a_failed_job_needs_a_look_until_another_one_is_begun(
+    signed_in: Callable[..., Client], agent: Agent
+) -> None:
+    viewer = signed_in("viewer")
+    failed = make_job(agent, "failed", reason="runtime_error", error="<refused>")
+    page = shown(viewer, "/")
+    assert f"Training {failed.pk} of airline failed" in page
+    assert "&lt;refused&gt;" in page
+    make_job(agent)
+    page = shown(viewer, "/")
+    assert f"Training {failed.pk} of airline failed" not in page
+    assert ">1 job</a>" in page
+    assert ">2, 1 open</a>" in shown(viewer, "/agents/airline/")
+
+
+def test_jobs_that_nobody_takes_are_red_and_paused_ones_are_not(
+    signed_in: Callable[..., Client], agent: Agent
+) -> None:
+    viewer = signed_in("viewer")
+    job = make_job(agent, "paused")
+    assert "Nobody works" not in shown(viewer, "/")
+    TrainingJob.objects.filter(pk=job.pk).update(paused_at=None)
+    assert "Nobody works, 1 job waits" in shown(viewer, "/")

@@ -10,12 +10,13 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from evolution.services.traces import record_batch
 from playbooks import services
 from playbooks.actors import person
 from playbooks.content import bullet_id
 from playbooks.judges import Verdict
 from playbooks.judges.council import MANDATES
-from playbooks.models import Agent, Delta, DeltaStatus, Mode, Waiver
+from playbooks.models import Agent, Delta, DeltaStatus, Mode, Source, Waiver
 
 WAIVE = "/agents/airline/waivers/"
 PAGE = "/agents/airline/"
@@ -260,3 +261,48 @@ def test_a_delta_that_the_council_never_saw_has_no_such_part(
 ) -> None:
     page = signed_in("viewer").get(f"/review/{propose().pk}/").content.decode()
     assert "ace-council" not in page
+
+
+# ---- a model's own words ----
+MODELS: dict[str, Any] = {
+    "source": Source.LLM,
+    "may_apply": True,
+    "evidence": {"kind": "llm", "for": ["t-0", "t-1", "t-2"], "against": [], "controlled": False},
+}
+WHY = "Free text of a model: a second model or a person must agree."
+
+
+def test_free_text_of_a_model_says_in_a_line_why_it_waits(
+    signed_in: Callable[..., Client], propose: Callable[..., Delta]
+) -> None:
+    delta = propose(**MODELS)
+    page = signed_in("viewer").get(f"/review/{delta.pk}/").content.decode()
+    assert page.count(WHY) == 1 and "A model has yet to speak" not in page
+    controlled = propose(**MODELS | {"evidence": MODELS["evidence"] | {"controlled": True}})
+    page = signed_in("reviewer").get(f"/review/{controlled.pk}/").content.decode()
+    assert WHY not in page
+
+
+def test_free_text_that_a_model_is_asked_about_says_so_too(
+    signed_in: Callable[..., Client], propose: Callable[..., Delta], settings: Any
+) -> None:
+    settings.ACE_LLM_BASE_URL = "http://127.0.0.1:9/v1"
+    agent = propose().playbook.agent
+    rows = [
+        {"trace_id": f"t-{n}", "task_id": f"{n}", "execution_time": 1.0, "success": True}
+        for n in range(3)
+    ]
+    record_batch(agent=agent, traces=rows)
+    delta = propose("Look at the date before you pay.", **MODELS)
+    page = signed_in("viewer").get(f"/review/{delta.pk}/").content.decode()
+    assert f"{WHY} A model has yet to speak." in page
+
+
+def test_a_models_word_leads_to_its_call(
+    signed_in: Callable[..., Client], propose: Callable[..., Delta]
+) -> None:
+    call = "6f1c2a34-0000-4000-8000-000000000001"
+    said = {"by": "model", "model": "gpt-4o-mini", "call": call}
+    delta = propose(verdicts=[Verdict("council_quality", "block", "no", said)])
+    page = signed_in("viewer").get(f"/review/{delta.pk}/").content.decode()
+    assert f'<a href="/calls/{call}/">gpt-4o-mini</a>' in page

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db.utils import OperationalError
 
 from ace_project.core.work import leases
@@ -24,6 +25,7 @@ from evolution.models import (
 from evolution.services.traces import record_batch
 from playbooks import actors
 from playbooks import services as playbooks
+from playbooks.judges.council import MANDATES
 from playbooks.models import Agent, Delta, DeltaStatus, Mode, Source
 from playbooks.selectors import agent_by_id, head
 from tests.endpoint import Endpoint, Reply, answer, refusal
@@ -132,6 +134,28 @@ def test_in_auto_a_models_delta_above_the_threshold_applies_itself(agent, endpoi
     assert (delta.status, run.deltas_applied) == (DeltaStatus.APPLIED, 1), delta.verdicts
     agent.playbook.refresh_from_db()
     assert head(agent.playbook).content == {"strategies": [LESSON]}
+    assert delta.evidence["controlled"] is True
+    assert [call.purpose for call in LlmCall.objects.all()] == ["generate"], "no council is owed"
+
+
+def test_a_command_ends_with_free_text_decided_and_the_council_in_its_bill(
+    agent, endpoint, capsys
+) -> None:
+    record(agent)
+    agent.overrides = {"ACE_CONFIDENCE_THRESHOLD": 0.0}
+    agent.save(update_fields=["overrides"])
+    free = answer(proposals(proposal(**add("Look at the date before you pay."))))
+    fine = [{"judge": name, "outcome": "pass", "reason": "fine"} for name in MANDATES]
+    endpoint.play([free, answer({"verdicts": fine})])
+    call_command("evolve", "bot", json=True)
+    captured = capsys.readouterr()
+    document = json.loads(captured.out)
+    assert [delta["status"] for delta in document["deltas"]] == ["applied"]
+    assert "ask the council" in captured.err
+    run = EvolutionRun.objects.get()
+    calls = list(LlmCall.objects.order_by("created_at").values_list("purpose", "run"))
+    assert calls == [("generate", run.pk), ("council", run.pk)]
+    assert run.deltas_applied == 1
 
 
 @pytest.mark.parametrize("origin", [Origin.IMPORTED, Origin.THIRD_PARTY])

@@ -125,7 +125,38 @@ def _operations() -> list[dict[str, Any]]:
     ]
 
 
-def targets(delta_id: str) -> list[Target]:
+def _training(job_id: int) -> list[Target]:
+    job = f"training/jobs/{job_id}"
+    start = {
+        "agent_id": "bot",
+        "config": {"n_iterations": 2, "seed": 1, "policy": "context", "positive_only": False},
+        "runtime": {"name": "workshop", "seed": 3},
+        "training_data": [{"query": "q", "expected_outcome": {"a": 1}, "task_type": "t"}],
+        "candidates": ["Look.", {"section": "strategies", "text": "Ask."}],
+        "title": "t",
+    }
+    export = {"job_id": job_id, "format": "raw", "success_only": True, "min_reward": 0.5}
+    calls = {
+        "training.start_grpo": start,
+        "training.get_status": {"job_id": job_id},
+        "training.pause": {"job_id": job_id, "reason": "r"},
+        "training.evaluate": {"job_id": job_id, "checkpoint_id": 1},
+        "training.export_trajectories": {**export, "limit": 10, "offset": 0},
+        "training.list_jobs": {"agent_id": "bot", "status": "queued", "limit": 5},
+    }
+    measured = {"checkpoint_id": 1, "evaluation_queries": [{"query": "q"}]}
+    return [
+        Target("post", "training/jobs", start),
+        Target("post", f"{job}/pause", {"reason": "r"}),
+        Target("post", f"{job}/evaluate", measured),
+        *(
+            Target("post", "jsonrpc", {"jsonrpc": "2.0", "id": 1, "method": name, "params": params})
+            for name, params in calls.items()
+        ),
+    ]
+
+
+def targets(delta_id: str, job_id: int) -> list[Target]:
     """Return every address that takes a body."""
     step = {"tool": "t", "arguments": {"a": 1}, "result": "r", "error": "e", "seconds": 1.0}
     trace = {
@@ -159,6 +190,7 @@ def targets(delta_id: str) -> list[Target]:
         Target("post", "traces", trace),
         Target("post", "traces/batch", {"traces": [trace]}),
         Target("post", "evolution/trigger", {"agent_id": "bot", "force": True}),
+        *_training(job_id),
     ]
     for operation in _operations():
         body = {**change, "operations": [operation]}
@@ -197,9 +229,9 @@ def spelled(body: Any, number: int) -> bytes:
     return text.encode()
 
 
-def bodies(delta_id: str, count: int, seed: int) -> Iterator[tuple[Target, bytes]]:
+def bodies(delta_id: str, job_id: int, count: int, seed: int) -> Iterator[tuple[Target, bytes]]:
     """Yield `count` attacks: every raw body everywhere, then values in places, shuffled."""
-    found = targets(delta_id)
+    found = targets(delta_id, job_id)
     number = 0
     for target in found:
         for raw in RAW:

@@ -24,6 +24,8 @@ TABLES = (
     "idempotency_keys",
     "execution_traces",
     "evolution_runs",
+    "training_jobs",
+    "training_tasks",
 )
 COUNTS = "SELECT " + ", ".join(f"(SELECT count(*) FROM {table})" for table in TABLES)
 
@@ -47,6 +49,8 @@ def fault(answer: Any, before: dict[str, int]) -> str:
     status = answer.status_code
     if status >= 500:
         return f"a {status}"
+    if status == 200 and "jsonrpc" in (told := answer.json()):
+        return _rpc_fault(told, before)
     if status < 400:
         return ""
     if not is_problem(answer, status):
@@ -55,6 +59,14 @@ def fault(answer: Any, before: dict[str, int]) -> str:
     if rows() != before and not (status == 409 and "delta_id" in answer.json()):
         return "something was written"
     return ""
+
+
+def _rpc_fault(told: dict[str, Any], before: dict[str, int]) -> str:
+    if "error" not in told:
+        return ""
+    if told["error"]["code"] == -32603:
+        return "an internal error"
+    return "something was written" if rows() != before else ""
 
 
 def attack(caller: Caller, method: str, path: str, body: bytes, before: dict[str, int]) -> Any:
@@ -72,7 +84,7 @@ def test_ten_thousand_hostile_bodies_do_no_harm(target: dict[str, Any], quiet: N
     before = rows()
     seen: Counter[int] = Counter()
     faults = []
-    for goal, body in bodies(target["delta_id"], COUNT, seed=2):
+    for goal, body in bodies(target["delta_id"], target["job_id"], COUNT, seed=2):
         answer, found = attack(caller, goal.method, goal.path, body, before)
         seen[answer.status_code] += 1
         if found:
@@ -105,6 +117,10 @@ def test_ten_thousand_hostile_bodies_do_no_harm(target: dict[str, Any], quiet: N
         "traces?since={}&success={}",
         "traces/{}",
         "evolution/status/{}",
+        "training/jobs/{}",
+        "training/jobs?agent_id={}&status={}",
+        "training/jobs/1/export?format={}&min_reward={}",
+        "training/jobs/1/trajectories?iteration={}&cursor={}",
     ],
 )
 def test_hostile_addresses_do_no_harm(target: dict[str, Any], path: str) -> None:

@@ -131,4 +131,22 @@ def test_several_reasons_are_all_given() -> None:
     found = council_reasons(
         [{"op": "remove", "bullet_id": RULE}], CONTENT, "llm", {"for": ["a"], "against": []}
     )
-    assert len(found) == 3
+    assert len(found) == 4
+
+
+@pytest.mark.parametrize(
+    ("source", "said", "free"),
+    [
+        ("llm", {}, True),
+        ("llm", {"controlled": False}, True),
+        ("llm", {"controlled": True}, False),
+        ("training", {"controlled": False}, True),
+        ("training", {}, False),
+        ("statistical", {}, False),
+        ("agent", {"controlled": False}, False),
+    ],
+)
+def test_a_models_own_words_are_a_matter_for_the_council(source, said, free) -> None:
+    evidence = STRONG | {"for": ["a", "b", "c"]} | said
+    found = reasons(add("Check the date."), source=source, evidence=evidence)
+    assert found == ("is free text of a model" if free else "")

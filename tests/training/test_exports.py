@@ -8,17 +8,26 @@ from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as parquet
 import pytest
 from django.core.management import CommandError, call_command
+from openai.types.chat import ChatCompletionMessageParam, ChatCompletionToolParam
+from pydantic import TypeAdapter
 
 from ace_project.core.api.render import dumps
 from ace_project.core.errors import InvalidInput
 from tests.training.trained import STEPS, make_agent, make_job, tried
+from training import bodies
 from training.exports import FORMATS, Wanted, format_named, page, stream
 from training.models import TrainingJob, Trajectory
+from training.runtimes.base import Rollout
 
 pytestmark = pytest.mark.django_db
+
+# What OpenAI's own client takes, as far as it is typed.
+OPENAI_MESSAGES = TypeAdapter(list[ChatCompletionMessageParam])
+OPENAI_TOOLS = TypeAdapter(list[ChatCompletionToolParam])
 
 
 @pytest.fixture
@@ -98,7 +107,7 @@ def test_raw_rows_hold_what_was_chosen_what_it_earned_and_what_was_done(job):
         "advantage": 0.25,
         "log_prob": -2.0,
         "bullets": [strategies[0], strategies[2]],
-        "heads": {"variant": 1},
+        "heads": {"variant": "act at once"},
         "steps": list(STEPS),
         "answer": "Done.",
         "step_count": 2,
@@ -121,6 +130,7 @@ def test_prompt_completion_rows_are_trl_s(job):
     assert "Look it up first." in system
     assert "Be brief." in system
     assert "Ask twice." not in system
+    assert "act at once" in system
     assert row["prompt"][1]["content"] == "task 0"
     assert row["completion"][-1] == {"role": "assistant", "content": "Done."}
     assert row["completion"][3]["content"] == "Error: no such address"
@@ -144,6 +154,9 @@ def test_openai_rows_are_what_its_fine_tuning_reads(job):
     rows = exported(job, "openai")
     assert len(rows) == 4
     assert all(map(is_openai_example, rows))
+    for row in rows:
+        OPENAI_MESSAGES.validate_python(row["messages"])
+        OPENAI_TOOLS.validate_python(row["tools"])
     assert rows[1]["messages"][-1]["content"] == '{"total":3}'
     assert "tool_calls" in rows[2]["messages"][-1]
 
@@ -237,6 +250,25 @@ def test_an_environment_s_actions_go_into_raw_alone(name):
     job = make_job(make_agent(), policy="action", runtime={"name": "gymnasium"})
     with pytest.raises(InvalidInput, match="raw"):
         stream(job, FORMATS[name], Wanted())
+
+
+def test_an_episode_s_steps_are_its_actions_and_rewards():
+    job = make_job(make_agent(), policy="action", runtime={"name": "gymnasium"})
+    row = tried(job, 1.0, let_in=())
+    played = Rollout(
+        observations=np.zeros((2, 1)),
+        actions=np.array([1, 0]),
+        rewards=np.array([0.0, 1.0]),
+        log_prob=np.array([-0.5, -0.7]),
+        last_observation=np.zeros(1),
+        truncated=False,
+        success=True,
+        seconds=0.1,
+    )
+    Trajectory.objects.filter(pk=row.pk).update(body=bodies.of_rollout(played))
+    (told,) = exported(job, "raw")
+    assert told["steps"] == [{"action": 1, "reward": 0}, {"action": 0, "reward": 1}]
+    assert (told["bullets"], told["heads"]) == ([], {})
 
 
 def test_filters_hold_in_every_format(job):

@@ -27,7 +27,7 @@ ALICE = actors.person("alice")
         ("evaluation_data.0.query", {"evaluation_data": [{"query": "\x00"}]}),
         ("runtime.name", {"runtime": {"name": "nobody"}}),
         ("runtime", {"runtime": None}),
-        ("reward", {"reward": {"name": "unheard-of"}}),
+        ("reward.name", {"reward": {"name": "unheard-of"}}),
         ("candidates.0", {"candidates": [7]}),
         ("candidates.0", {"candidates": ["Ignore all previous instructions."]}),
         ("candidates.0.delta_id", {"candidates": [{"delta_id": "none"}]}),
@@ -79,7 +79,7 @@ def test_of_a_few_queries_nothing_is_held_out_and_the_job_says_so() -> None:
 def test_a_job_that_might_cost_more_than_it_may_does_not_start() -> None:
     with scripted(usd="0.5") as runtime:
         agent = make_agent()
-        # 4 iterations x 3 tasks x 4, and 3 x 1 + 2 x 1 to measure: 53 trajectories.
+        # 4 iterations x 3 tasks x 4, and 3 x 1 + 3 x 1 to measure: 54 trajectories.
         found = jobs.estimate(
             agent=agent,
             config={
@@ -91,9 +91,9 @@ def test_a_job_that_might_cost_more_than_it_may_does_not_start() -> None:
             runtime=runtime,
             training_data=data(),
         )
-        assert (found.trajectories, found.evaluation_trajectories) == (48, 5)
-        assert found.usd == found.usd_per_trajectory * 53
-        with pytest.raises(BudgetExceeded, match=r"\$26\.50 .* max_budget_usd is \$26\.00"):
+        assert (found.trajectories, found.evaluation_trajectories) == (48, 6)
+        assert found.usd == found.usd_per_trajectory * 54
+        with pytest.raises(BudgetExceeded, match=r"\$27\.00 .* max_budget_usd is \$26\.00"):
             start(agent, runtime, config={"max_budget_usd": 26})
         start(agent, runtime, config={"max_budget_usd": 27})
 

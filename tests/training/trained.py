@@ -43,7 +43,8 @@ def make_job(agent: Agent, *, tasks: int = 2, policy: str = "context", **fields:
         | {"in_playbook": True, "fixed": False}
         for b in bullets(head(agent.playbook).content)
     ]
-    given = {"runtime": {"name": "http", "url": "https://agent.example/"}}
+    heads = {"variant": ["plan first", "act at once"]}
+    given = {"runtime": {"name": "http", "url": "https://agent.example/", "heads": heads}}
     job = TrainingJob.objects.create(
         agent=agent,
         requested_by="service:ops",

@@ -70,6 +70,7 @@ class JobInFull(Progress):
     reward = Document()
     base_version = serializers.IntegerField()
     candidates = serializers.ListField(child=Document())
+    report = Document(help_text="split, arithmetic of the cost, why it ended")
     effects = serializers.ListField(child=Document())
     delta_id = serializers.UUIDField(allow_null=True)
     error = serializers.CharField(allow_null=True)

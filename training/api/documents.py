@@ -67,6 +67,7 @@ def in_full(job: TrainingJob) -> dict[str, Any]:
         "reward": job.reward,
         "base_version": job.base_version,
         "candidates": job.candidates,
+        "report": job.report,
         "effects": job.effects,
         "delta_id": str(job.delta.delta_id) if job.delta else None,
         "error": job.error or None,

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from math import isfinite
 from typing import Any, Self
+
+from training.engine.finite import is_number
 
 # Field -> lowest and highest value; `_OPEN` ones exclude the lowest.
 _RANGES: dict[str, tuple[float, float | None]] = {
@@ -36,6 +37,11 @@ _CHOICES: dict[str, tuple[str | None, ...]] = {
     "optimiser": ("adam", "sgd"),
     "policy": ("context", "action", None),
 }
+
+
+# How likely a context policy lets a bullet in at first, and one that joins a running policy.
+# From near all-on most groups fail alike and teach nothing.
+START_PROBABILITY, ADDED_PROBABILITY = 0.5, 0.3
 
 
 class InvalidConfig(ValueError):
@@ -94,7 +100,7 @@ class Config:
             raise InvalidConfig("positive_only", "must be true or false")
         for name in _RANGES:
             self._check_number(name)
-        if self.target_reward is not None and not _is_number(self.target_reward):
+        if self.target_reward is not None and not is_number(self.target_reward):
             raise InvalidConfig("target_reward", "must be a number")
 
     @classmethod
@@ -112,18 +118,33 @@ class Config:
     def _check_number(self, name: str) -> None:
         value, (low, high) = getattr(self, name), _RANGES[name]
         whole = isinstance(type(self).__dataclass_fields__[name].default, int)
-        if not _is_number(value) or (whole and not isinstance(value, int)):
+        if not is_number(value) or (whole and not isinstance(value, int)):
             raise InvalidConfig(name, "must be a whole number" if whole else "must be a number")
         above = value > low if name in _OPEN else value >= low
         if not above or (high is not None and value > high):
             raise InvalidConfig(name, f"must be {_range(name)}, not {value}")
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
-
-
 def _range(name: str) -> str:
     low, high = _RANGES[name]
     start = f"above {low:g}" if name in _OPEN else f"at least {low:g}"
     return start if high is None else f"{start} and at most {high:g}"
+
+
+def context_defaults() -> dict[str, Any]:
+    """Return the settings of a context policy's job where nobody chose others.
+
+    Chosen on simulated worlds (seeds 1000 to 1299 of `bench.bullet_world`) for 2,000 trajectories
+    with 8 a task: 16 tasks an iteration at 0.1 ended level with 8 at 0.05; half the epochs cost the
+    policy 0.6 points of success, half or double `type_rate` about 0.5, and an entropy bonus gained
+    nothing. A context is chosen in one step: credit and discount have nothing to share out.
+    """
+    return {
+        "policy": "context",
+        "learning_rate": 0.1,
+        "epochs": 4,
+        "type_rate": 0.5,
+        "entropy_bonus": 0.0,
+        "credit": "broadcast",
+        "gamma": 1.0,
+    }

@@ -172,6 +172,12 @@ class ContextPolicy:
         heads = {n: draw(p, rng) for n, p in self.head_probabilities(situation).items()}
         return ContextBatch(situation, bullets, heads)
 
+    def best(self, situation: Contexts) -> ContextBatch:
+        """Return the likeliest choices: bullets of more than one half, each head's top option."""
+        bullets = self.probabilities(situation.types, situation.features) > 0.5
+        heads = {n: p.argmax(axis=1) for n, p in self.head_probabilities(situation).items()}
+        return ContextBatch(situation, bullets, heads)
+
     def log_prob(self, batch: ContextBatch) -> Floats:
         """Log probability (N,) of all choices of a row together."""
         chances = self.probabilities(batch.contexts.types, batch.contexts.features)

@@ -96,7 +96,8 @@ def function_name(name: str) -> str:
 def declared(job: TrainingJob) -> dict[str, Tool]:
     """Return the tools that the job's runtime declares, by name; addresses and secrets stay out."""
     found = {}
-    for tool in job.runtime.get("tools") or ():
+    for entry in job.runtime.get("tools") or ():
+        tool = entry.get("function") or entry
         name = function_name(tool["name"])
         function = {"name": name, "description": tool.get("description") or ""}
         parameters = tool.get("parameters") or {"type": "object", "properties": {}}

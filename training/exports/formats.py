@@ -107,7 +107,7 @@ class Export:
             yield tried, chat.completion(tried) if scored else []
 
     def _prompt(self, tried: Tried) -> list[chat.Message]:
-        return chat.prompt(self.reader.context(tried.bullets), tried.query)
+        return chat.prompt(self.reader.told(tried), tried.query)
 
     def _with_tools(self, row: Row, *dialogues: list[chat.Message]) -> Row:
         messages = [message for dialogue in dialogues for message in dialogue]

@@ -12,6 +12,7 @@ from playbooks.selectors import snapshot
 from training import bodies
 from training.candidates import compose
 from training.models import Split, TrainingJob, TrainingTask, Trajectory
+from training.runtimes.heads import chosen
 
 # Trajectories in memory at once.
 CHUNK = 100
@@ -46,7 +47,7 @@ class Tried:
     bullets: Sequence[str]  # ids of the candidates that were let in
     steps: Sequence[Mapping[str, Any]]
     answer: Any
-    heads: Mapping[str, int]
+    heads: Mapping[str, str]  # what each head of the runtime chose, as it was told
 
     @property
     def group(self) -> tuple[int, int]:
@@ -78,6 +79,11 @@ class Reader:
                 yield self._decoded(row, tasks.get(row.task))
             chunk = list(rows.filter(id__gt=chunk[-1].pk)[:CHUNK])
 
+    def told(self, tried: Tried) -> str:
+        """Return what a try was told before its task: the context, then what the heads chose."""
+        heads = [f"## {name}\n{told}" for name, told in tried.heads.items()]
+        return "\n\n".join(part for part in (self.context(tried.bullets), *heads) if part)
+
     def context(self, bullets: Sequence[str]) -> str:
         """Return the playbook as text, as a try that was let in these bullets was told it."""
         return compose(self._content(), self.job.candidates, set(bullets))
@@ -105,5 +111,5 @@ class Reader:
             bullets=[name for name, bit in zip(self._ids, bits, strict=True) if bit],
             steps=body["steps"],
             answer=body["answer"],
-            heads=body["heads"],
+            heads=chosen(self.job.runtime.get("heads") or {}, body["heads"]),
         )

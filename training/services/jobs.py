@@ -19,10 +19,11 @@ from ace_project.core.work.leases import ACTIVE, JobStatus
 from evolution import services as evolution
 from playbooks import audit
 from playbooks.actors import AUTOMATIC, Actor
-from playbooks.models import Agent
-from training import checkpoints, measuring, money, runner, selectors
+from playbooks.models import Agent, Delta
+from training import checkpoints, conclusion, measuring, money, runner, selectors
 from training.datasets import Item, invalid, read_items
 from training.engine.packing import CorruptState
+from training.engine.rewards import InvalidReward, RewardFailed
 from training.models import (
     Evaluation,
     EvaluationKind,
@@ -37,7 +38,6 @@ from training.money import Estimate
 from training.planning import Plan, planned
 from training.runtimes.base import InvalidRuntime, Task
 from training.scene import scene_of
-from training.scoring import RewardFailed
 
 # An evaluation on request is waited for.
 MOST_ASKED = 200
@@ -176,13 +176,34 @@ def evaluate(
         learner = checkpoints.read(chosen)
         arm = measuring.try_policy(scene, learner, tasks, None)
         before = measuring.try_policy(scene, None, tasks, None)
-    except (RewardFailed, CorruptState, InvalidRuntime) as error:
+    except (RewardFailed, InvalidReward, CorruptState, InvalidRuntime) as error:
         raise EvaluationFailed(f"the evaluation failed: {error}") from error
     if arm.failed == len(tasks):
         raise EvaluationFailed("the evaluation failed: no attempt could be scored")
     found = measuring.report(scene, EvaluationKind.ASKED, chosen.iteration, tasks, arm, before)
     found.save(force_insert=True)
     return found
+
+
+@transaction.atomic
+def propose_from(
+    *, job: TrainingJob, checkpoint: PolicyCheckpoint | None = None, by: Actor
+) -> Delta:
+    """Propose what the trajectories up to a checkpoint say, all of them without one.
+
+    The job's own delta is returned where it made one of the same. Raises Conflict for an action
+    policy, a job that still runs, or where nothing is significant; InvalidInput.
+    """
+    if job.delta is not None and checkpoint is None:
+        return job.delta
+    if job.policy == "action":
+        raise Conflict("an action policy proposes no change of the playbook")
+    if job.state in (JobState.QUEUED, JobState.RUNNING):
+        raise Conflict(f"training job {job.pk} is {job.state}: pause it, or wait for its end")
+    finding = conclusion.found_in(job, checkpoint.iteration if checkpoint else None)
+    if not finding.change.operations:
+        raise Conflict(finding.change.words)
+    return conclusion.propose(job, finding, by, [])
 
 
 def run_in_foreground(*, job: TrainingJob, progress: Callable[[str], None]) -> TrainingJob:

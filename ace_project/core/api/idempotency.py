@@ -68,12 +68,7 @@ def run_once(
     with transaction.atomic():
         if not _ask(_TRY_IN_TRANSACTION, token, key):
             raise _still_running()
-        earlier = IdempotencyKey.objects.filter(token=token, key=key).first()
-        if earlier is not None:
-            return _again(earlier, body_hash)
-        response = answer()
-        _keep(token, key, body_hash, response)
-        return response
+        return _answered(token, key, body_hash, answer)
 
 
 def run_alone(
@@ -88,12 +83,7 @@ def run_alone(
     if not _ask(_TRY, token, key):
         raise _still_running()
     try:
-        earlier = IdempotencyKey.objects.filter(token=token, key=key).first()
-        if earlier is not None:
-            return _again(earlier, body_hash)
-        response = answer()
-        _keep(token, key, body_hash, response)
-        return response
+        return _answered(token, key, body_hash, answer)
     finally:
         _ask(_LET_GO, token, key)
 
@@ -122,6 +112,18 @@ def _ask(question: str, token: str, key: str) -> bool:
 
 def _still_running() -> Conflict:
     return Conflict("the first call with this Idempotency-Key is still running", retry_after=1)
+
+
+def _answered(
+    token: str, key: str, body_hash: str, answer: Callable[[], HttpResponse | Response]
+) -> HttpResponse | Response:
+    """Return the answer kept under a key that is held, or `answer()` once it is kept."""
+    earlier = IdempotencyKey.objects.filter(token=token, key=key).first()
+    if earlier is not None:
+        return _again(earlier, body_hash)
+    response = answer()
+    _keep(token, key, body_hash, response)
+    return response
 
 
 def _again(earlier: IdempotencyKey, body_hash: str) -> HttpResponse:

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from training.engine.config import Config, InvalidConfig
+from training.engine.config import Config, InvalidConfig, context_defaults
 
 
 def test_the_defaults_are_those_of_the_contract():
@@ -34,8 +34,10 @@ def test_the_defaults_are_those_of_the_contract():
         ("learning_rate", 1.01),
         ("learning_rate", float("nan")),
         ("learning_rate", "fast"),
+        ("max_budget_usd", 10**400),
         ("max_budget_usd", -1),
         ("max_budget_usd", float("inf")),
+        ("max_budget_usd", 10**400),
         ("checkpoint_interval", 0),
         ("eval_interval", 0),
         ("max_steps_per_trajectory", 1001),
@@ -101,3 +103,8 @@ def test_the_message_says_what_is_allowed():
 def test_settings_survive_being_written_down():
     config = Config(seed=7, credit="anchor", target_reward=0.5)
     assert Config.parse(dataclasses.asdict(config)) == config
+
+
+def test_the_defaults_of_context_policies_are_settings():
+    config = Config.parse(context_defaults() | {"learning_rate": 0.02})
+    assert (config.policy, config.credit, config.learning_rate) == ("context", "broadcast", 0.02)
