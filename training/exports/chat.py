@@ -52,6 +52,9 @@ def completion(tried: Tried) -> list[Message]:
     messages: list[Message] = []
     for step in tried.steps:
         name, arguments = function_name(str(step.get("tool"))), step.get("arguments") or {}
+        if not isinstance(arguments, Mapping):
+            # A model may call a tool with anything; a function takes an object.
+            arguments = {"value": arguments}
         call = {"type": "function", "function": {"name": name, "arguments": arguments}}
         messages.append({"role": "assistant", "tool_calls": [call]})
         messages.append({"role": "tool", "name": name, "content": _result(step)})
@@ -96,8 +99,7 @@ def function_name(name: str) -> str:
 def declared(job: TrainingJob) -> dict[str, Tool]:
     """Return the tools that the job's runtime declares, by name; addresses and secrets stay out."""
     found = {}
-    for entry in job.runtime.get("tools") or ():
-        tool = entry.get("function") or entry
+    for tool in job.runtime.get("tools") or ():
         name = function_name(tool["name"])
         function = {"name": name, "description": tool.get("description") or ""}
         parameters = tool.get("parameters") or {"type": "object", "properties": {}}

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from playbooks.models import Agent
 from training.engine.config import context_defaults
-from training.runtimes import gymnasium, http, workshop
+from training.runtimes import gymnasium, http, openai, workshop
 from training.runtimes.base import ActionRuntime, ContextRuntime, InvalidRuntime, Task
 
 Spec = Mapping[str, Any]
@@ -57,6 +57,19 @@ _KINDS: dict[str, Kind] = {
         keys=frozenset({"url", "timeout", "max_cost_usd", "secret_version", "heads"}),
         check=http.check,
         make=http.make,
+        defaults=lambda _: context_defaults(),
+    ),
+    "openai": Kind(
+        policy="context",
+        simulated=False,
+        keys=frozenset(
+            {
+                *("model", "system", "tools", "tool_timeout", "max_tokens", "max_total_tokens"),
+                *("temperature", "secret_version", "heads"),
+            }
+        ),
+        check=openai.check,
+        make=openai.make,
         defaults=lambda _: context_defaults(),
     ),
 }
