@@ -84,14 +84,18 @@ class ScriptedRuntime:
 
 @contextmanager
 def scripted(
-    play: Play = obedient, *, usd: str = "0", simulated: bool = True
+    play: Play = obedient,
+    *,
+    usd: str = "0",
+    simulated: bool = True,
+    heads: Mapping[str, list[str]] | None = None,
 ) -> Iterator[Mapping[str, Any]]:
     """Have a runtime named `scripted` for a while; yield its spec."""
     kind = Kind(
         policy="context",
         simulated=simulated,
         keys=frozenset(),
-        check=lambda spec, agent: {"name": "scripted"},
+        check=lambda spec, agent: {"name": "scripted", "heads": heads or {}},
         make=lambda spec, agent: ScriptedRuntime(play, Decimal(usd), simulated),
     )
     with registered("scripted", kind):

@@ -1,5 +1,6 @@
 """What a job proposes at its end, and what it rests on."""
 
+import numpy as np
 import pytest
 
 from ace_project.core.errors import Conflict
@@ -13,6 +14,7 @@ from tests.training.scripted import (
     GOOD,
     MANY,
     data,
+    learner,
     make_agent,
     scripted,
     start,
@@ -20,6 +22,7 @@ from tests.training.scripted import (
     work,
 )
 from training import scoring
+from training.engine.policy import Contexts
 from training.engine.rewards import Registry, Rollout
 from training.runtimes.base import Attempt, Outcome
 from training.services import jobs
@@ -116,3 +119,19 @@ def test_a_reward_function_that_raises_fails_the_job_with_its_words(monkeypatch)
         job = work(start(make_agent(), runtime, reward=reward))
     assert (job.status, job.reason) == (JobStatus.FAILED, "runtime_error")
     assert "'fragile' raised ZeroDivisionError: no steps at all" in job.error
+
+
+def test_a_job_may_choose_heads_alone_and_then_proposes_nothing() -> None:
+    def second(attempt: Attempt) -> Outcome:
+        return Outcome(success=attempt.heads.get("prompt") == 1)
+
+    agent = make_agent()
+    content = {"constraints": ["Obey the law."]}
+    playbooks.import_playbook(agent=agent, content=content, author=ALICE, reason="")
+    with scripted(second, heads={"prompt": ["brief", "thorough"]}) as runtime:
+        job = start(agent_by_id("bot"), runtime, config=MANY, training_data=data(40))
+        work(job)
+    chances = learner(job).policy.head_probabilities(Contexts(np.array([-1])))
+    assert chances["prompt"][0, 1] > 0.6
+    assert job.evaluations.get(kind="test").success_rate == 1.0
+    assert (job.status, job.delta) == (JobStatus.COMPLETED, None)
