@@ -7,7 +7,8 @@
 `update`: one iteration's update of 1,024 trajectories of 10 steps at 1,000 features, on one core,
 beside a loop over the steps in plain NumPy and, where `pip install torch` was done, PyTorch on the
 CPU. All take the same four steps from the same start; the ends are compared before the times are.
-`bullets`: `bench.bullets`. `workshop`: `bench.shop_training`. Without a name all parts run.
+`bullets`: `bench.bullets`; `workshop`: `bench.shop_training`; `jobs` and `runtimes` are benchmarks of
+their own too. Without a name the first three run.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench import bullets, jobs, shop_training
+from bench import bullets, jobs, runtimes, shop_training
 from training.engine.action_policy import ActionPolicy, Observations
 from training.engine.config import Config
 from training.engine.credit import credit
@@ -44,6 +45,8 @@ def main(arguments: list[str]) -> int:
     """Run the part that is named; return 1 if a bar was missed."""
     if arguments[:1] == ["jobs"]:
         return jobs.main(arguments[1:])
+    if arguments[:1] == ["runtimes"]:
+        return runtimes.main(arguments[1:])
     parser = argparse.ArgumentParser(prog="python -m bench grpo")
     parser.add_argument("part", choices=["update", "bullets", "workshop"], nargs="?")
     parser.add_argument("--hidden", type=int, default=32, help="units of the hidden layer, 0: none")

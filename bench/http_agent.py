@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -126,7 +127,8 @@ def running(secret: str, **options: float) -> Iterator[str]:
     command = [sys.executable, "-m", "bench.http_agent", "--secret", secret]
     for name, value in options.items():
         command += [f"--{name}", str(value)]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    root = Path(__file__).resolve().parent.parent
+    child = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True)
     try:
         assert child.stdout
         port = child.stdout.readline().strip()
