@@ -7,8 +7,8 @@
 `update`: one iteration's update of 1,024 trajectories of 10 steps at 1,000 features, on one core,
 beside a loop over the steps in plain NumPy and, where `pip install torch` was done, PyTorch on the
 CPU. All take the same four steps from the same start; the ends are compared before the times are.
-`bullets`: `bench.bullets`; `workshop`: `bench.shop_training`; `jobs` and `runtimes` are benchmarks of
-their own too. Without a name the first three run.
+`bullets`: `bench.bullets`; `workshop`: `bench.shop_training`; `jobs` and `runtimes` are benchmarks
+of their own too. Without a name the first three run.
 """
 
 import argparse
@@ -67,8 +67,8 @@ def main(arguments: list[str]) -> int:
     if options.part in (None, "bullets"):
         missed |= bullets.run(options.worlds, options.base)
     if options.part in (None, "workshop"):
-        runtimes = options.runtime or shop_training.RUNTIMES
-        missed |= shop_training.run(options.seeds, options.base, runtimes, verbose=options.verbose)
+        named = options.runtime or shop_training.RUNTIMES
+        missed |= shop_training.run(options.seeds, options.base, named, verbose=options.verbose)
     return missed
 
 
