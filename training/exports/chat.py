@@ -51,7 +51,7 @@ def completion(tried: Tried) -> list[Message]:
     """
     messages: list[Message] = []
     for step in tried.steps:
-        name, arguments = function_name(str(step.get("tool"))), step.get("arguments") or {}
+        name, arguments = function_name(str(step.get("tool"))), _arguments(step.get("arguments"))
         call = {"type": "function", "function": {"name": name, "arguments": arguments}}
         messages.append({"role": "assistant", "tool_calls": [call]})
         messages.append({"role": "tool", "name": name, "content": _result(step)})
@@ -80,6 +80,13 @@ def as_openai(messages: Iterable[Message]) -> list[Message]:
         else:
             told.append(message)
     return told
+
+
+def _arguments(given: Any) -> Mapping[str, Any]:
+    """Return arguments as the object that a function takes; an agent may have sent any JSON."""
+    if isinstance(given, Mapping):
+        return given
+    return {} if given is None else {"arguments": given}
 
 
 def _result(step: Mapping[str, Any]) -> str:
