@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench import bullets
+from bench import bullets, jobs
 from training.engine.action_policy import ActionPolicy, Observations
 from training.engine.config import Config
 from training.engine.credit import credit
@@ -41,6 +41,8 @@ ONE_CORE = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREAD
 
 def main(arguments: list[str]) -> int:
     """Run the part that is named; return 1 if a bar was missed."""
+    if arguments[:1] == ["jobs"]:
+        return jobs.main(arguments[1:])
     parser = argparse.ArgumentParser(prog="python -m bench grpo")
     parser.add_argument("part", choices=["update", "bullets"], nargs="?")
     parser.add_argument("--hidden", type=int, default=32, help="units of the hidden layer, 0: none")

@@ -14,7 +14,7 @@ MOST_ROWS = 200_000
 
 
 def outcomes_of(job: TrainingJob, up_to: int | None = None) -> Outcomes | None:
-    """Return the scored trajectories up to an iteration; None without any.
+    """Return the scored trajectories up to an iteration; None without any, or any candidate.
 
     Columns are the candidates that are not fixed, in their order.
     """
@@ -22,9 +22,9 @@ def outcomes_of(job: TrainingJob, up_to: int | None = None) -> Outcomes | None:
     if up_to is not None:
         rows = rows.filter(iteration__lte=up_to)
     found = list(rows.order_by("-id").values_list("task", "bullets", "reward")[:MOST_ROWS])
-    if not found:
-        return None
     fixed = np.array([entry["fixed"] for entry in job.candidates], dtype=bool)
+    if not found or fixed.all():
+        return None
     packed = np.frombuffer(b"".join(bytes(bits) for _, bits, _ in found), dtype=np.uint8)
     bits = np.unpackbits(packed.reshape(len(found), -1), axis=1, count=len(fixed))
     tasks = np.array([task for task, _, _ in found])

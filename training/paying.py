@@ -52,8 +52,14 @@ def _reserved(scene: Scene, attempts: Sequence[Attempt], each: Decimal) -> list[
     except BaseException as error:
         ledger.settle_worst_case(call=call, error=f"not ended: {type(error).__name__}")
         raise
-    # What an attempt does not say that it cost counts at its most.
-    costs = [each if outcome.cost_usd is None else outcome.cost_usd for outcome in outcomes]
+    costs = [_cost(outcome, each) for outcome in outcomes]
     usd, took = sum(costs, Decimal(0)), time.monotonic() - began
     ledger.settle(call=call, usage=Usage(0, 0, 0), cost=usd, charged=usd, seconds=took)
     return outcomes
+
+
+def _cost(outcome: Outcome, most: Decimal) -> Decimal:
+    """Return what an attempt counts at: nothing if refused, the most where nobody says."""
+    if outcome.cost_usd is not None:
+        return outcome.cost_usd
+    return Decimal(0) if outcome.failure == "refused" else most

@@ -116,8 +116,8 @@ def _tasks(
     given = evaluation_data is not None
     evaluation = read_items("evaluation_data", evaluation_data or ()) if given else None
     if settings.policy == "action":
-        _check_seeds("training_data", training)
-        _check_seeds("evaluation_data", evaluation or ())
+        check_seeds("training_data", training)
+        check_seeds("evaluation_data", evaluation or ())
     return split(training, evaluation, seed=settings.seed)
 
 
@@ -145,7 +145,8 @@ def _types(tasks: Tasks) -> list[str]:
     return types
 
 
-def _check_seeds(name: str, items: Sequence[Item]) -> None:
+def check_seeds(name: str, items: Sequence[Item]) -> None:
+    """Raise InvalidInput for a task whose query is no seed of an environment."""
     for place, item in enumerate(items):
         seed = item.query
         if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**31:

@@ -31,7 +31,6 @@ from training.models import (
     TrainingIteration,
     TrainingJob,
     TrainingState,
-    Trajectory,
 )
 from training.money import spent_usd
 from training.rounds import Round
@@ -39,11 +38,9 @@ from training.runtimes.base import InvalidRuntime
 from training.sampling import Purpose, generator
 from training.scene import Scene, is_ours, scene_of
 from training.selectors import METRICS as _METRICS
-from training.storing import stored_once
+from training.storing import stored_once, write_trajectories
 
 logger = logging.getLogger(__name__)
-
-_ROWS_AT_ONCE = 500
 
 
 def silent(message: str) -> None:
@@ -165,7 +162,7 @@ def _store(scene: Scene, learner: Learner, made: _Made) -> None:
     job, state = scene.job, learner.to_bytes(scene.config)
     row = _iteration_row(scene, learner, made)
     with stored_once(job):
-        Trajectory.objects.bulk_create(made.round.rows, batch_size=_ROWS_AT_ONCE)
+        write_trajectories(made.round.rows)
         row.save(force_insert=True)
         TrainingState.objects.filter(job=job).update(iteration=made.number, state=state)
         if made.evaluation is not None:

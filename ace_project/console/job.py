@@ -63,6 +63,9 @@ def page_context(job: TrainingJob) -> dict[str, Any]:
         "effects": job_effects.effects(job),
         "chances": job_effects.chances(job),
         "checkpoints": _checkpoints(job),
+        # While it runs its trajectories grow, and a delta of them would be outrun.
+        "makes_deltas": job.policy == "context"
+        and job.state not in (JobState.QUEUED, JobState.RUNNING),
         "tasks": _tasks(job),
         "refresh": _refresh(job),
     }

@@ -7,7 +7,7 @@ that the ledger's sweeper settles at the worst case.
 import json
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -93,6 +93,18 @@ def try_once(caller: Caller, body: dict[str, Any]) -> Said:
     return Said(completion, call)
 
 
+def prompt_tokens(body: Mapping[str, Any]) -> int:
+    """Return how many tokens the prompt of a request may have, by an estimate on the safe side."""
+    texts = [
+        part if isinstance(part, str) else json.dumps(part, ensure_ascii=False)
+        for message in body["messages"]
+        for part in message.values()
+    ]
+    texts += [json.dumps(body[name]) for name in ("response_format", "tools") if name in body]
+    marks = _TOKENS_PER_MESSAGE * len(body["messages"]) + _TOKENS_PER_REQUEST
+    return sum(map(estimate_tokens, texts)) + marks
+
+
 @dataclass(frozen=True)
 class _Worst:
     usd: Decimal
@@ -101,11 +113,7 @@ class _Worst:
 
 def _worst_case(caller: Caller, body: dict[str, Any]) -> _Worst:
     """Return the most that the request can take: its text as estimated, the longest answer."""
-    texts = [text for message in body["messages"] for text in message.values()]
-    if "response_format" in body:
-        texts.append(json.dumps(body["response_format"]))
-    marks = _TOKENS_PER_MESSAGE * len(body["messages"]) + _TOKENS_PER_REQUEST
-    prompt = sum(map(estimate_tokens, texts)) + marks
+    prompt = prompt_tokens(body)
     longest = caller.question.max_tokens
     usd = prices.worst_case(caller.endpoint.name, caller.model, prompt, longest, _now())
     return _Worst(usd, prompt + longest)

@@ -1,6 +1,7 @@
 """One request to a model's endpoint: an answer, or a failure that says what became of it."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -40,7 +41,10 @@ def send(
     try:
         response = _post(endpoint, body, wire, seconds)
         completion = completions.read_completion(
-            response.content, response.headers.get("content-type", ""), at_most_tokens
+            response.content,
+            response.headers.get("content-type", ""),
+            at_most_tokens,
+            tools="tools" in body,
         )
     except openai.APIStatusError as error:
         failure = _refused(error.response, now())
@@ -56,6 +60,10 @@ def send(
             completion.finish_reason,
             completion.usage,
             endpoint.scrub(completion.raw),
+            tuple(
+                replace(call, arguments=endpoint.scrub(call.arguments))
+                for call in completion.tool_calls
+            ),
         )
     failure.detail, failure.raw = endpoint.scrub(failure.detail), endpoint.scrub(failure.raw)
     raise failure

@@ -1,31 +1,41 @@
 """The body of a chat completion: its text and its usage, or why it is none."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
 from evolution.ledger import Usage
 from evolution.llm import documents
 from evolution.llm.failures import CallFailed, Kind
+from evolution.llm.question import ToolCall
 
 # The places where endpoints tell what of the prompt came from a cache.
 _CACHED = ("num_cached_tokens", "cached_tokens", "prompt_cache_hit_tokens")
 _DETAIL_CHARS = 500
+_NAME_CHARS = 100
 
 
 @dataclass(frozen=True)
 class Completion:
-    """What a model said; `usage` is None where the endpoint told none that can be true."""
+    """What a model said; `usage` is None where the endpoint told none that can be true.
+
+    Where it wants tools called, `text` may be empty.
+    """
 
     text: str
     finish_reason: str
     usage: Usage | None
     raw: str
+    tool_calls: tuple[ToolCall, ...] = ()
 
 
-def read_completion(body: bytes, content_type: str, at_most: int) -> Completion:
+def read_completion(
+    body: bytes, content_type: str, at_most: int, *, tools: bool = False
+) -> Completion:
     """Return the completion in an answer with status 200; raises CallFailed.
 
-    A usage of more than `at_most` tokens in all is not believed.
+    A usage of more than `at_most` tokens in all is not believed. `tools` tells whether any were
+    offered.
     """
     raw = documents.clean_text(body.decode(errors="replace"))
     try:
@@ -40,9 +50,10 @@ def read_completion(body: bytes, content_type: str, at_most: int) -> Completion:
     if message.get("refusal") or finish_reason == "content_filter":
         why = str(message.get("refusal") or "stopped by the content filter")
         raise CallFailed(Kind.FILTERED, why[:_DETAIL_CHARS], usage=usage, raw=raw)
-    if not text:
+    calls = _tool_calls(message.get("tool_calls")) if tools else ()
+    if not text and not calls:
         raise CallFailed(Kind.EMPTY, _empty(message, finish_reason), usage=usage, raw=raw)
-    return Completion(text, finish_reason, usage, raw)
+    return Completion(text, finish_reason, usage, raw, calls)
 
 
 def read_usage(given: Any, at_most: int) -> Usage | None:
@@ -112,6 +123,20 @@ def _message(document: dict[str, Any], raw: str, usage: Usage | None) -> tuple[d
         kind = Kind.FILTERED if "content_filter" in code else Kind.UNUSABLE
         raise CallFailed(kind, f"an error with status 200: {detail}", usage=usage, raw=raw)
     raise CallFailed(Kind.UNUSABLE, "the answer is no chat completion", usage=usage, raw=raw)
+
+
+def _tool_calls(given: Any) -> tuple[ToolCall, ...]:
+    """Return the calls that name a tool; some endpoints send the arguments as an object."""
+    found = []
+    for place, call in enumerate(given if isinstance(given, list) else []):
+        function = call.get("function") if isinstance(call, dict) else None
+        if not isinstance(function, dict) or not isinstance(function.get("name"), str):
+            continue
+        arguments = function.get("arguments") or "{}"
+        text = arguments if isinstance(arguments, str) else json.dumps(arguments)
+        name = str(call.get("id") or f"call_{place}")
+        found.append(ToolCall(name[:_NAME_CHARS], function["name"][:_NAME_CHARS], text))
+    return tuple(found)
 
 
 def _text(content: Any) -> str:

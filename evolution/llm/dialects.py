@@ -71,6 +71,8 @@ def request(question: Question, model: str, dialect: Dialect) -> dict[str, Any]:
         dialect.limit: question.max_tokens,
         "stream": False,
     }
+    if question.tools:
+        body["tools"] = list(question.tools)
     if dialect.temperature:
         body["temperature"] = question.temperature
     if question.schema and dialect.structure == "json_schema":
@@ -81,11 +83,8 @@ def request(question: Question, model: str, dialect: Dialect) -> dict[str, Any]:
     return body
 
 
-def _messages(question: Question, dialect: Dialect) -> list[dict[str, str]]:
-    messages = [
-        {name: documents.clean_text(text) for name, text in message.items()}
-        for message in question.messages
-    ]
+def _messages(question: Question, dialect: Dialect) -> list[dict[str, Any]]:
+    messages: list[dict[str, Any]] = documents.clean(question.messages)
     if question.schema and dialect.structure != "json_schema":
         schema = json.dumps(question.json_schema, ensure_ascii=False)
         messages.append({"role": "user", "content": _IN_WORDS.format(schema=schema)})

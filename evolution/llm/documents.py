@@ -29,7 +29,7 @@ def parse(raw: str | bytes) -> Any:
         )
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
-    return _clean(document, 0)
+    return clean(document)
 
 
 def find(text: str) -> Any:
@@ -68,13 +68,14 @@ def _finite(text: str) -> float:
     return number
 
 
-def _clean(value: Any, depth: int) -> Any:
+def clean(value: Any, depth: int = 0) -> Any:
+    """Return `value` with its texts as `clean_text` has them; ValueError if nested too deeply."""
     if depth > _MAX_DEPTH:
         raise ValueError("it is nested too deeply")
     if isinstance(value, str):
         return clean_text(value)
     if isinstance(value, list):
-        return [_clean(item, depth + 1) for item in value]
+        return [clean(item, depth + 1) for item in value]
     if isinstance(value, dict):
-        return {clean_text(key): _clean(item, depth + 1) for key, item in value.items()}
+        return {clean_text(key): clean(item, depth + 1) for key, item in value.items()}
     return value

@@ -50,9 +50,11 @@ def ask(
     agent: Agent | None = None,
     pace: Pace | None = None,
     job: int | None = None,
+    model: str = "",
 ) -> Answer:
     """Return the first answer of the agent's model or, in order, of the fallback models.
 
+    With `model` that one alone is asked: another would not be the agent that is measured.
     `job` is the number of the training job that asks, whose budget it counts against as well.
     It may take the time-out of a call for each try, and waits; call it outside transactions.
     Raises BudgetExceeded, NoModel, ModelUnavailable, AnswerRefused, or PricesInvalid.
@@ -63,12 +65,13 @@ def ask(
     whose = agent or (run.agent if run else None)
     passed: list[str] = []
     kinds: set[Kind] = set()
-    for model in providers.models_for(whose.overrides if whose else {}):
-        caller = Caller(endpoint, model, question, run, whose, pace or Pace(), job)
+    models = [model] if model else providers.models_for(whose.overrides if whose else {})
+    for each in models:
+        caller = Caller(endpoint, each, question, run, whose, pace or Pace(), job)
         try:
             return _answer(caller, _say(caller), tuple(passed))
         except CallFailed as failure:
-            passed.append(f"{model}: {failure}")
+            passed.append(f"{each}: {failure}")
             kinds.add(failure.kind)
             if failure.kind is Kind.CROWDED:
                 break
@@ -87,6 +90,7 @@ def _answer(caller: Caller, said: Said, passed: tuple[str, ...]) -> Answer:
         usage=completion.usage,
         fallback=passed,
         finish_reason=completion.finish_reason,
+        tool_calls=completion.tool_calls,
     )
 
 

@@ -8,18 +8,29 @@ from evolution.models import LlmCall
 
 
 @dataclass(frozen=True)
+class ToolCall:
+    """A tool that a model wants to be called; `arguments` is text that should be JSON."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True)
 class Question:
     """Messages for a model; with `schema`, the answer must be one JSON document of that shape.
 
-    `messages` are `[{role, content}]`; `schema` is `{name, schema}`, or a bare JSON schema;
-    `purpose` is at most 16 characters and stands on the call's row.
+    `messages` are `[{role, content}]`, where tools were called also `tool_calls` and
+    `tool_call_id`; `schema` is `{name, schema}`, or a bare JSON schema; `purpose` is at most 16
+    characters and stands on the call's row; `tools` are those on offer, as OpenAI has them.
     """
 
-    messages: list[dict[str, str]]
+    messages: list[dict[str, Any]]
     schema: dict[str, Any] | None
     purpose: str
     max_tokens: int
     temperature: float = 0.0
+    tools: tuple[dict[str, Any], ...] = ()
 
     @property
     def schema_name(self) -> str:
@@ -49,3 +60,4 @@ class Answer:
     fallback: tuple[str, ...] = ()
     # `length` where it was cut at max_tokens.
     finish_reason: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()

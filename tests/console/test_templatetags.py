@@ -287,6 +287,7 @@ def test_a_person_is_round_and_automation_is_square() -> None:
     assert "ace-who--auto" in tags.actor("automatic")
     assert "Automatic" in tags.actor("automatic")
     assert "Run 12" in tags.actor("run:12")
+    assert "Training 7" in tags.actor("run:training-7")
     assert "airline-support" in tags.actor("agent:airline-support")
 
 

@@ -6,15 +6,18 @@ from decimal import Decimal
 from io import BytesIO
 from typing import Any
 
+import numpy as np
 import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from playbooks.actors import person
-from playbooks.models import Agent, Mode
+from playbooks.models import Agent, Delta, Mode
+from playbooks.selectors import head
 from tests.training_rows import add_evaluation, add_iterations, add_trajectory, make_job
-from training.models import JobState, TrainingJob, TrainingState, Trajectory
+from training.candidates import candidates_of
+from training.models import JobState, TrainingJob, TrainingState, TrainingTask, Trajectory
 from training.runtimes.workshop import WorkshopRuntime
 from training.services import make_workshop_agent
 
@@ -58,9 +61,23 @@ def test_only_operators_start_and_steer_and_the_others_are_told(
     assert TrainingJob.objects.get().state == JobState.RUNNING
 
 
+def test_a_viewer_makes_no_delta(signed_in: Callable[..., Client], agent: Agent) -> None:
+    job, viewer = make_job(agent, "paused"), signed_in("viewer")
+    add_iterations(job, 10)
+    add_evaluation(job, 10)
+    assert "Make a delta" not in shown(viewer, url_of(job))
+    assert viewer.post(url_of(job, "propose/"), {"checkpoint": 10}).status_code == 403
+    reviewer = signed_in("reviewer")
+    assert "Make a delta" in shown(reviewer, url_of(job))
+    TrainingJob.objects.update(paused_at=None)
+    page = shown(reviewer, url_of(job))
+    assert "Make a delta" not in page
+    assert "once the job is paused or has ended" in page
+
+
 def test_other_methods_are_refused(signed_in: Callable[..., Client], agent: Agent) -> None:
     operator, job = signed_in("operator"), make_job(agent)
-    for verb in STEERING:
+    for verb in (*STEERING, "propose/"):
         assert operator.get(url_of(job, verb)).status_code == 405
     for url in (LIST, url_of(job), url_of(job, "trajectories/")):
         assert operator.post(url).status_code == 405
@@ -73,6 +90,9 @@ def test_what_is_not_there_is_a_404(signed_in: Callable[..., Client], agent: Age
     for verb in STEERING:
         assert operator.post(f"{LIST}987654/{verb}").status_code == 404
     assert operator.get(url_of(job, f"trajectories/{row.pk}/")).status_code == 404
+    for checkpoint in ("7", "x", ""):
+        asked = {"checkpoint": checkpoint}
+        assert operator.post(url_of(job, "propose/"), asked).status_code == 404
 
 
 # ---- the list ----
@@ -287,6 +307,8 @@ def test_simulated_jobs_are_marked(signed_in: Callable[..., Client], agent: Agen
     assert "Episodes of CartPole-v1" in page
     assert "Held-out reward" in page
     assert "What each bullet is worth" not in page
+    TrainingJob.objects.update(status="completed")
+    assert "Make a delta" not in shown(signed_in("operator"), url_of(job))
 
 
 def test_a_long_job_is_drawn_in_bounded_points_and_as_many_queries(
@@ -404,6 +426,42 @@ def test_an_operator_pauses_resumes_and_cancels_and_is_told_what_follows(
     assert "cannot be cancelled" in page
     assert "Wrong &lt;b&gt;tasks" in page
     assert "<b>tasks" not in page
+
+
+def test_a_reviewer_makes_a_delta_of_a_checkpoint_where_something_is_significant(
+    signed_in: Callable[..., Client], agent: Agent
+) -> None:
+    reviewer = signed_in("reviewer")
+    candidates = candidates_of(agent, head(agent.playbook), None)
+    job = make_job(agent, "paused", candidates=candidates)
+    add_iterations(job, 10)
+    add_evaluation(job, 10)
+
+    def press() -> str:
+        answer = reviewer.post(url_of(job, "propose/"), {"checkpoint": 10}, follow=True)
+        return answer.content.decode()
+
+    assert "Nothing is proposed" in press()
+    TrainingTask.objects.bulk_create(
+        TrainingTask(job=job, split="train", number=n, query=str(n)) for n in range(60)
+    )
+    tries = [(task, trial) for task in range(60) for trial in range(8)]
+    # The first bullet does harm in nine of ten tries that it is in.
+    harmed = {pair: pair[1] % 2 == 0 and pair[0] % 10 > 0 for pair in tries}
+    Trajectory.objects.bulk_create(
+        Trajectory(
+            job=job, iteration=1, task=task, trial=trial, outcome="ended",
+            success=not harmed[task, trial], reward=float(not harmed[task, trial]),
+            bullets=np.packbits([trial % 2 == 0, trial % 4 < 2]).tobytes(),
+        )
+        for task, trial in tries
+    )  # fmt: skip
+    assert "is made of checkpoint 10." in press()
+    delta = Delta.objects.get()
+    assert (delta.source, delta.author) == ("training", "person:reviewer")
+    assert [(op["op"], op["bullet_id"]) for op in delta.operations] == [
+        ("remove", candidates[0]["bullet_id"])
+    ]
 
 
 # ---- starting ----

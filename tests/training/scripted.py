@@ -5,10 +5,13 @@ from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
+from ace_project.core.work import queue
 from playbooks import actors, services
 from playbooks.models import Agent
 from playbooks.selectors import agent_by_id
-from training.models import TrainingJob
+from training import runner
+from training.learner import Learner
+from training.models import TrainingJob, TrainingState
 from training.runtimes.base import Attempt, Outcome
 from training.runtimes.registry import Kind, registered
 from training.services import jobs
@@ -24,6 +27,29 @@ CONFIG = {
     "checkpoint_interval": 1,
     "seed": 7,
 }
+
+
+MANY = {"n_iterations": 8, "batch_size": 8, "n_trajectories_per_query": 4}
+
+
+def usd(text: str) -> Decimal:
+    return Decimal(text)
+
+
+def work(job: TrainingJob, pieces: int = 1000) -> TrainingJob:
+    """Carry jobs on as a worker does, so many pieces at most."""
+    for _ in range(pieces):
+        claimed = queue.claim_next(TrainingJob)
+        if claimed is None:
+            break
+        runner.carry_out(claimed)
+    job.refresh_from_db()
+    return job
+
+
+def learner(job: TrainingJob) -> Learner:
+    """Return what the job's next iteration would go on from."""
+    return Learner.from_bytes(bytes(TrainingState.objects.get(job=job).state))
 
 
 def texts(attempt: Attempt) -> set[str]:
@@ -58,14 +84,18 @@ class ScriptedRuntime:
 
 @contextmanager
 def scripted(
-    play: Play = obedient, *, usd: str = "0", simulated: bool = True
+    play: Play = obedient,
+    *,
+    usd: str = "0",
+    simulated: bool = True,
+    heads: Mapping[str, list[str]] | None = None,
 ) -> Iterator[Mapping[str, Any]]:
     """Have a runtime named `scripted` for a while; yield its spec."""
     kind = Kind(
         policy="context",
         simulated=simulated,
         keys=frozenset(),
-        check=lambda spec, agent: {"name": "scripted"},
+        check=lambda spec, agent: {"name": "scripted", "heads": heads or {}},
         make=lambda spec, agent: ScriptedRuntime(play, Decimal(usd), simulated),
     )
     with registered("scripted", kind):

@@ -153,7 +153,7 @@ def test_arguments_that_are_no_object_are_wrapped_in_one(job, name, given):
     (row,) = exported(job, name)
     (call,) = (row.get("messages") or row["completion"])[-3]["tool_calls"]
     told = call["function"]["arguments"]
-    assert (json.loads(told) if name == "openai" else told) == {"arguments": given}
+    assert (json.loads(told) if name == "openai" else told) == {"value": given}
 
 
 def test_openai_rows_are_what_its_fine_tuning_reads(job):
@@ -233,9 +233,11 @@ def test_what_was_not_scored_or_did_nothing_is_nobody_s_example(job):
 
 def test_a_runtime_s_declared_tools_are_told_without_their_addresses():
     tool = {"name": "mail", "description": "Send.", "url": "https://x/", "headers": {"k": "secret"}}
-    job = make_job(make_agent(), runtime={"name": "openai", "model": "m", "tools": [tool]})
+    runtime = {"name": "openai", "model": "m", "system": "You are a clerk.", "tools": [tool]}
+    job = make_job(make_agent(), runtime=runtime)
     tried(job, 1.0)
     (row,) = exported(job, "openai")
+    assert row["messages"][0]["content"].startswith("You are a clerk.")
     assert is_openai_example(row)
     assert "secret" not in json.dumps(row)
     assert "https" not in json.dumps(row)
@@ -245,6 +247,15 @@ def test_a_runtime_s_declared_tools_are_told_without_their_addresses():
         "id": {"type": "integer"},
         "deep": {"type": "boolean"},
     }
+
+
+@pytest.mark.parametrize("arguments", ["{broken", [1, 2], 5, None])
+def test_a_call_with_anything_for_arguments_is_still_a_call(job, arguments):
+    tried(job, 1.0, steps=[{"tool": "mail", "arguments": arguments, "error": "no JSON object"}])
+    (row,) = exported(job, "openai")
+    assert is_openai_example(row)
+    (row,) = exported(job, "trl-conversational")
+    assert is_trl_dialogue(row["messages"])
 
 
 def test_every_row_of_a_job_names_the_same_tools(job):

@@ -320,3 +320,23 @@ def test_before_there_is_a_checkpoint_there_is_nothing_to_evaluate():
     with scripted():
         named = {"job_id": start_scripted(service)["job_id"]}
         assert ask(service, "evaluate", named)["code"] == -31004
+
+
+def test_an_environment_is_measured_on_seeds_alone():
+    service = Caller(None)
+    scripted_agent()
+    config = {"n_iterations": 1, "batch_size": 1, "max_steps_per_trajectory": 20}
+    params = {"agent_id": "bot", "config": config}
+    tasks = [{"query": seed} for seed in range(4)]
+    params |= {"runtime": {"name": "gymnasium", "env": "CartPole-v1"}, "training_data": tasks}
+    named = {"job_id": ask(service, "start_grpo", params)["job_id"]}
+    work()
+    wrong = ask(service, "evaluate", named | {"evaluation_queries": [{"query": "x"}]})
+    assert (wrong["code"], wrong["data"]["field"]) == (-32602, "evaluation_queries.0.query")
+    told = ask(service, "evaluate", named | {"evaluation_queries": tasks})
+    assert told["queries_evaluated"] == 4
+    export = {"format": "raw", "limit": 1}
+    (row,) = ask(service, "export_trajectories", named | export)["trajectories"]
+    assert set(row["steps"][0]) == {"action", "reward"}
+    refused = ask(service, "export_trajectories", named | export | {"format": "openai"})
+    assert (refused["code"], refused["data"]["field"]) == (-32602, "format")

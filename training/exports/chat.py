@@ -51,7 +51,10 @@ def completion(tried: Tried) -> list[Message]:
     """
     messages: list[Message] = []
     for step in tried.steps:
-        name, arguments = function_name(str(step.get("tool"))), _arguments(step.get("arguments"))
+        name, arguments = function_name(str(step.get("tool"))), step.get("arguments") or {}
+        if not isinstance(arguments, Mapping):
+            # A model may call a tool with anything; a function takes an object.
+            arguments = {"value": arguments}
         call = {"type": "function", "function": {"name": name, "arguments": arguments}}
         messages.append({"role": "assistant", "tool_calls": [call]})
         messages.append({"role": "tool", "name": name, "content": _result(step)})
@@ -82,13 +85,6 @@ def as_openai(messages: Iterable[Message]) -> list[Message]:
     return told
 
 
-def _arguments(given: Any) -> Mapping[str, Any]:
-    """Return arguments as the object that a function takes; an agent may have sent any JSON."""
-    if isinstance(given, Mapping):
-        return given
-    return {} if given is None else {"arguments": given}
-
-
 def _result(step: Mapping[str, Any]) -> str:
     if step.get("error"):
         return f"Error: {text_of(step['error'])}"
@@ -103,8 +99,7 @@ def function_name(name: str) -> str:
 def declared(job: TrainingJob) -> dict[str, Tool]:
     """Return the tools that the job's runtime declares, by name; addresses and secrets stay out."""
     found = {}
-    for entry in job.runtime.get("tools") or ():
-        tool = entry.get("function") or entry
+    for tool in job.runtime.get("tools") or ():
         name = function_name(tool["name"])
         function = {"name": name, "description": tool.get("description") or ""}
         parameters = tool.get("parameters") or {"type": "object", "properties": {}}

@@ -80,9 +80,10 @@ class Reader:
             chunk = list(rows.filter(id__gt=chunk[-1].pk)[:CHUNK])
 
     def told(self, tried: Tried) -> str:
-        """Return what a try was told before its task: the context, then what the heads chose."""
-        heads = [f"## {name}\n{told}" for name, told in tried.heads.items()]
-        return "\n\n".join(part for part in (self.context(tried.bullets), *heads) if part)
+        """Return what a try was told before its task: instructions, heads' choices, context."""
+        system = self.job.runtime.get("system", "")
+        parts = (system, *tried.heads.values(), self.context(tried.bullets))
+        return "\n\n".join(part for part in parts if part)
 
     def context(self, bullets: Sequence[str]) -> str:
         """Return the playbook as text, as a try that was let in these bullets was told it."""

@@ -22,6 +22,7 @@ from training.runtimes import signing
 from training.runtimes.addresses import AddressRefused, check_url
 from training.runtimes.base import Attempt, Failure, InvalidRuntime, Outcome
 from training.runtimes.heads import check_heads, chosen
+from training.runtimes.numbers import count_of, number_of
 
 TIMEOUT, MOST_TIMEOUT = 60.0, 600.0
 TRIES = 3
@@ -155,15 +156,12 @@ def check(spec: Mapping[str, Any], agent: Agent | None) -> dict[str, Any]:
         url = check_url(spec.get("url"))
     except AddressRefused as error:
         raise InvalidRuntime("runtime.url", str(error)) from error
-    version = spec.get("secret_version", 1)
-    if isinstance(version, bool) or not isinstance(version, int) or not 1 <= version <= 10**6:
-        raise InvalidRuntime("runtime.secret_version", "must be a whole number, 1 or above")
     return {
         "name": "http",
         "url": url,
-        "timeout": _number(spec, "timeout", TIMEOUT, 0.1, MOST_TIMEOUT),
-        "max_cost_usd": _number(spec, "max_cost_usd", 0.0, 0.0, 10_000.0),
-        "secret_version": version,
+        "timeout": number_of(spec, "timeout", TIMEOUT, 0.1, MOST_TIMEOUT),
+        "max_cost_usd": number_of(spec, "max_cost_usd", 0.0, 0.0, 10_000.0),
+        "secret_version": count_of(spec, "secret_version", 1, 1, 10**6),
         "heads": check_heads(spec),
     }
 
@@ -173,13 +171,6 @@ def make(spec: Mapping[str, Any], agent: Agent | None) -> HttpRuntime:
     if agent is None:
         raise InvalidRuntime("runtime.name", "http needs an agent, whose secret signs its calls")
     return HttpRuntime(spec, signing.secret_of(agent, spec["secret_version"]))
-
-
-def _number(spec: Mapping[str, Any], name: str, default: float, low: float, high: float) -> float:
-    value = spec.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise InvalidRuntime(f"runtime.{name}", f"must be a number from {low:g} to {high:g}")
-    return float(value)
 
 
 def _refusal(status: int, body: bytes, after: str) -> CallFailed:

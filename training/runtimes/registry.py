@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from playbooks.models import Agent
-from training.runtimes import gymnasium, http, workshop
+from training.runtimes import gymnasium, http, openai, workshop
 from training.runtimes.base import ActionRuntime, ContextRuntime, InvalidRuntime, Task
 
 Spec = Mapping[str, Any]
@@ -55,6 +55,18 @@ _KINDS: dict[str, Kind] = {
         keys=frozenset({"url", "timeout", "max_cost_usd", "secret_version", "heads"}),
         check=http.check,
         make=http.make,
+    ),
+    "openai": Kind(
+        policy="context",
+        simulated=False,
+        keys=frozenset(
+            {
+                *("model", "system", "tools", "tool_timeout", "max_tokens", "max_total_tokens"),
+                *("temperature", "secret_version", "heads"),
+            }
+        ),
+        check=openai.check,
+        make=openai.make,
     ),
 }
 

@@ -9,7 +9,8 @@ from functools import lru_cache
 from typing import Any
 
 from playbooks.models import Agent
-from training.runtimes.base import Attempt, InvalidRuntime, Outcome, Task
+from training.runtimes.base import Attempt, Outcome, Task
+from training.runtimes.numbers import count_of
 from training.workshop import tasks as cases
 from training.workshop.agent import SloppyAgent
 from training.workshop.world import SEED_KEY, World
@@ -73,12 +74,9 @@ class WorkshopRuntime:
 
 def check(spec: Mapping[str, Any], agent: Agent | None) -> dict[str, Any]:
     """Return the spec with its world's seed: its own, or that of a workshop agent, or 0."""
-    seed = spec.get("seed")
-    if seed is None:
-        seed = agent.metadata.get(SEED_KEY, 0) if agent is not None else 0
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**53:
-        raise InvalidRuntime("runtime.seed", "must be a whole number, 0 or above")
-    return {"name": "workshop", "seed": seed}
+    own = agent.metadata.get(SEED_KEY, 0) if agent is not None else 0
+    given = {"seed": own if spec.get("seed") is None else spec["seed"]}
+    return {"name": "workshop", "seed": count_of(given, "seed", 0, 0, 2**53)}
 
 
 def make(spec: Mapping[str, Any], agent: Agent | None) -> WorkshopRuntime:

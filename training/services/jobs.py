@@ -35,7 +35,7 @@ from training.models import (
     TrainingTask,
 )
 from training.money import Estimate
-from training.planning import Plan, planned
+from training.planning import Plan, check_seeds, planned
 from training.runtimes.base import InvalidRuntime, Task
 from training.scene import scene_of
 
@@ -169,7 +169,7 @@ def evaluate(
     if chosen is None or chosen.job_id != job.pk:
         raise Conflict(f"training job {job.pk} has no such checkpoint to measure")
     scene = scene_of(job)
-    tasks = scene.tasks(Split.VALIDATION) if queries is None else _asked(queries)
+    tasks = scene.tasks(Split.VALIDATION) if queries is None else _asked(job, queries)
     if not tasks:
         raise invalid("evaluation_queries", "are needed: this job holds no tasks out")
     try:
@@ -225,10 +225,12 @@ def run_in_foreground(*, job: TrainingJob, progress: Callable[[str], None]) -> T
             raise Unavailable(f"training job {job.pk} is paused: it waits")
 
 
-def _asked(queries: Sequence[Mapping[str, Any]]) -> list[Task]:
+def _asked(job: TrainingJob, queries: Sequence[Mapping[str, Any]]) -> list[Task]:
     items = read_items("evaluation_queries", queries)
     if len(items) > MOST_ASKED:
         raise invalid("evaluation_queries", f"must hold at most {MOST_ASKED} tasks")
+    if job.policy == "action":
+        check_seeds("evaluation_queries", items)
     return [
         Task(number, item.query, item.expected_outcome, item.task_type)
         for number, item in enumerate(items)

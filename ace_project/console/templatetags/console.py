@@ -97,6 +97,12 @@ def initials(name: str) -> str:
     return figures.initials(name)
 
 
+@register.filter
+def in_words(name: str) -> str:
+    """`{{ "no_signal"|in_words }}` -> `no signal`."""
+    return name.replace("_", " ")
+
+
 # ---- text written by others ----
 @register.filter
 def visible(text: object) -> SafeString:
@@ -226,6 +232,8 @@ def actor(stored: str, source: str = "", small: bool = False) -> SafeString:
     kind, _, name = stored.partition(":")
     if kind == "person":
         return person(name, small)
+    if kind == "run" and name.startswith("training-"):
+        return automation(f"Training {name.removeprefix('training-')}", source or "training", small)
     shown = {"automatic": "Automatic", "run": f"Run {name}"}.get(kind, name or kind)
     return automation(shown, source or kind, small)
 

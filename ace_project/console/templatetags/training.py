@@ -40,12 +40,6 @@ def exact_usd(amount: float) -> str:
 
 
 @register.filter
-def in_words(name: str) -> str:
-    """`{{ "no_signal"|in_words }}` -> `no signal`."""
-    return name.replace("_", " ")
-
-
-@register.filter
 def signed(value: float) -> str:
     """`{{ 0.25|signed }}` -> `+0.25`."""
     return figures.signed(value, 2)
