@@ -2,11 +2,13 @@
 
     python -m bench grpo update [--hidden 32] [--rounds 5]
     python -m bench grpo bullets [--worlds 300] [--base N]
+    python -m bench grpo workshop [--seeds 6] [--base N] [--runtime workshop http] [--verbose]
 
 `update`: one iteration's update of 1,024 trajectories of 10 steps at 1,000 features, on one core,
 beside a loop over the steps in plain NumPy and, where `pip install torch` was done, PyTorch on the
 CPU. All take the same four steps from the same start; the ends are compared before the times are.
-`bullets`: `bench.bullets`. Without a name all parts run.
+`bullets`: `bench.bullets`; `workshop`: `bench.shop_training`; `jobs` and `runtimes` are benchmarks
+of their own too. Without a name the first three run.
 """
 
 import argparse
@@ -22,7 +24,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench import bullets, jobs
+from bench import bullets, jobs, runtimes, shop_training
 from training.engine.action_policy import ActionPolicy, Observations
 from training.engine.config import Config
 from training.engine.credit import credit
@@ -43,12 +45,17 @@ def main(arguments: list[str]) -> int:
     """Run the part that is named; return 1 if a bar was missed."""
     if arguments[:1] == ["jobs"]:
         return jobs.main(arguments[1:])
+    if arguments[:1] == ["runtimes"]:
+        return runtimes.main(arguments[1:])
     parser = argparse.ArgumentParser(prog="python -m bench grpo")
-    parser.add_argument("part", choices=["update", "bullets"], nargs="?")
+    parser.add_argument("part", choices=["update", "bullets", "workshop"], nargs="?")
     parser.add_argument("--hidden", type=int, default=32, help="units of the hidden layer, 0: none")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--worlds", type=int, default=300)
     parser.add_argument("--base", type=int, default=None, help="first world; fresh ones without")
+    parser.add_argument("--seeds", type=int, default=6, help="worlds of the workshop")
+    parser.add_argument("--runtime", nargs="+", choices=shop_training.RUNTIMES)
+    parser.add_argument("--verbose", action="store_true", help="show what is said of each lesson")
     options = parser.parse_args(arguments)
     if any(os.environ.get(name) != value for name, value in ONE_CORE.items()):
         # The linear algebra behind NumPy reads these once, when it is loaded.
@@ -59,6 +66,9 @@ def main(arguments: list[str]) -> int:
         missed |= _update(options.hidden, options.rounds)
     if options.part in (None, "bullets"):
         missed |= bullets.run(options.worlds, options.base)
+    if options.part in (None, "workshop"):
+        named = options.runtime or shop_training.RUNTIMES
+        missed |= shop_training.run(options.seeds, options.base, named, verbose=options.verbose)
     return missed
 
 

@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -43,6 +44,8 @@ class Agent(ThreadingHTTPServer):
         self.random = Random(options.seed)
         self.lock = threading.Lock()
         self.world = World(options.world)
+        # Its database holds one case at a time.
+        self.desk = threading.Lock()
         self.closing = threading.Event()
 
     def mood(self) -> float:
@@ -63,7 +66,8 @@ class Agent(ThreadingHTTPServer):
         lessons = [bullet["text"] for bullet in told["bullets"]]
         case = self.world.task(int(order[1]) - order_of(0))
         worker = SloppyAgent(self.world)
-        episode = worker.run(case, lessons, told["seed"], max_steps=told["max_steps"])
+        with self.desk:
+            episode = worker.run(case, lessons, told["seed"], max_steps=told["max_steps"])
         return {
             "trajectory_id": told["trajectory_id"],
             "success": episode.success,
@@ -123,7 +127,8 @@ def running(secret: str, **options: float) -> Iterator[str]:
     command = [sys.executable, "-m", "bench.http_agent", "--secret", secret]
     for name, value in options.items():
         command += [f"--{name}", str(value)]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    root = Path(__file__).resolve().parent.parent
+    child = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True)
     try:
         assert child.stdout
         port = child.stdout.readline().strip()

@@ -1,4 +1,4 @@
-"""Whether a change says only what the controlled language can, of names that are known. Pure."""
+"""Whether a change says only what the controlled language can and the reflector tested. Pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,25 +12,26 @@ from playbooks.operations import Operation
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """The names that a sentence of the controlled language may hold.
+    """What a sentence of the controlled language may say: lessons that stood up when tested.
 
-    `errors` are signatures. Their words are those of tools and of whom tools serve, so one may be
-    said in a lesson of `tested` alone: lessons that were tried on held-out runs.
+    A sentence can order harm with tools that the agent has, so the language alone is no warrant.
+    `tools`, `task_types` and `errors` (signatures) are those of the agent's own runs.
     """
 
     tools: frozenset[str]
     task_types: frozenset[str | None]
-    errors: frozenset[str]
+    errors: frozenset[str | None]
     tested: frozenset[Lesson]
 
 
 def vocabulary(own: Sequence[Run], tested: Iterable[Lesson]) -> Vocabulary:
-    """Return the names that an agent's own runs (not those from outside) show."""
+    """Return what the agent's own runs (not those from outside) show, and what was `tested`."""
     steps = [step for run in own for step in run.steps]
+    errors = [error_signature(step.error) for step in steps if step.error is not None]
     return Vocabulary(
         tools=frozenset(step.tool for step in steps),
         task_types=frozenset([None, *(run.task_type for run in own)]),
-        errors=frozenset(error_signature(step.error) for step in steps if step.error is not None),
+        errors=frozenset([None, ANY_ERROR, *errors]),
         tested=frozenset(tested),
     )
 
@@ -38,8 +39,8 @@ def vocabulary(own: Sequence[Run], tested: Iterable[Lesson]) -> Vocabulary:
 def is_controlled(operations: Sequence[Operation], content: Content, known: Vocabulary) -> bool:
     """Tell whether all that operations write or take away is in the controlled language.
 
-    What is written names what is known alone, in a section that is there. `content` is the live
-    version's.
+    What is written was tested and names what is known alone, in a section that is there. `content`
+    is the live version's.
     """
     standing = {bullet.bullet_id: bullet.text for bullet in bullets(content)}
     return all(
@@ -60,16 +61,16 @@ def _writes_controlled(operation: Operation, content: Content, known: Vocabulary
         case "add" if operation["section"] not in (SECTION, *content):
             return False
         case "add" | "update" | "merge":
-            return _names_known(parse(operation["text"]), known)
+            return _is_known(parse(operation["text"]), known)
         case _:
             return False
 
 
-def _names_known(lesson: Lesson | None, known: Vocabulary) -> bool:
-    if lesson is None or lesson.task_type not in known.task_types:
-        return False
-    if lesson.error not in (None, ANY_ERROR) and not (
-        lesson.error in known.errors and lesson in known.tested
-    ):
-        return False
-    return lesson.tool in known.tools and (lesson.other is None or lesson.other in known.tools)
+def _is_known(lesson: Lesson | None, known: Vocabulary) -> bool:
+    return (
+        lesson in known.tested
+        and lesson.task_type in known.task_types
+        and lesson.error in known.errors
+        and lesson.tool in known.tools
+        and (lesson.other is None or lesson.other in known.tools)
+    )

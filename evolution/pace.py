@@ -22,10 +22,11 @@ from ace_project.core.errors import AceError
 from evolution.models import EvolutionRun
 from playbooks.models import Agent
 
-# What new agents and ordinary days need at once: some 200 runs over 1,000 traces each.
-BURST_SECONDS = 60.0
+# What new agents need at once, and little enough not to be felt: the first runs of 50 agents start
+# together, or 30 runs over 1,000 traces each.
+BURST_SECONDS = 10.0
 # What a run is expected to cost: as much as the agent's last one, the first so much.
-FIRST_SECONDS = 1.0
+FIRST_SECONDS = 0.2
 _LEAST_SECONDS = 0.1
 _FAR = timedelta(days=365)
 

@@ -144,7 +144,8 @@ def _learn(run: EvolutionRun, stages: _Stages) -> tuple[list[Draft], dict[str, A
     if run.generator == Generator.LLM:
         answered = _ask(run, stages, runs, reflection, content)
         if isinstance(answered, Generated):
-            known = vocabulary(own, (finding.lesson for finding in reflection.findings))
+            stood_up = (f.lesson for f in reflection.findings if not f.exploratory)
+            known = vocabulary(own, stood_up)
             drafts = [_worded(draft, content, known) for draft in answered.drafts]
             return drafts, {**report, **answered.report}
         report["notes"] = [answered, *report["notes"]]

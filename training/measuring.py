@@ -176,6 +176,8 @@ def _paired(scene: Scene, iteration: int, arm: Arm, baseline: Arm) -> dict[str, 
     """
     pairs = list(zip(arm.successes, baseline.successes, strict=True))
     known = [(float(a), float(b)) for a, b in pairs if a is not None and b is not None]
+    # No share differs from another by more than all of it, whatever a t interval says.
+    most = 1.0 if known else np.inf
     if not known:
         rewards = zip(arm.rewards, baseline.rewards, strict=True)
         known = [(a, b) for a, b in rewards if a is not None and b is not None]
@@ -185,7 +187,7 @@ def _paired(scene: Scene, iteration: int, arm: Arm, baseline: Arm) -> dict[str, 
     numbers = np.arange(len(known))
     rng = sampling.generator(scene.config.seed, Purpose.MEASURE, 0, iteration)
     found = compare(scores, numbers, others, numbers, rng)
-    low, high = found.interval
+    low, high = (min(max(end, -most), most) for end in found.interval)
     return {"difference": found.difference, "low": low, "high": high, "p_value": found.p_value}
 
 

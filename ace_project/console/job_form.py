@@ -21,7 +21,7 @@ RUNTIME_FIELDS = {
     "openai": ("model", "tools"),
     "gymnasium": ("env",),
 }
-_NEEDED = frozenset({"url", "model", "env"})
+_NEEDED = frozenset({"url", "env"})
 _NUMBERS = frozenset({"max_cost_usd", "timeout"})
 _JSON = frozenset({"tools"})
 # Where the service's names of fields differ from the form's.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from playbooks.models import Agent
+from training.engine.config import context_defaults
 from training.runtimes import gymnasium, http, openai, workshop
 from training.runtimes.base import ActionRuntime, ContextRuntime, InvalidRuntime, Task
 
@@ -39,6 +40,7 @@ _KINDS: dict[str, Kind] = {
         check=workshop.check,
         make=workshop.make,
         tasks=workshop.tasks,
+        defaults=lambda _: context_defaults(),
     ),
     "gymnasium": Kind(
         policy="action",
@@ -55,6 +57,7 @@ _KINDS: dict[str, Kind] = {
         keys=frozenset({"url", "timeout", "max_cost_usd", "secret_version", "heads"}),
         check=http.check,
         make=http.make,
+        defaults=lambda _: context_defaults(),
     ),
     "openai": Kind(
         policy="context",
@@ -67,6 +70,7 @@ _KINDS: dict[str, Kind] = {
         ),
         check=openai.check,
         make=openai.make,
+        defaults=lambda _: context_defaults(),
     ),
 }
 
