@@ -5,7 +5,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evolution.drafts import SECTION
-from playbooks.content import Content, ContentError, bullet_id, bullet_texts, bullets, normalise
+from playbooks.content import (
+    Content,
+    ContentError,
+    bullet_id,
+    bullet_texts,
+    bullets,
+    normalise,
+    section_slug,
+)
 from playbooks.judges.safety import unsafe_kinds
 from playbooks.models import Agent, Delta, DeltaStatus
 from playbooks.selectors import Snapshot
@@ -68,7 +76,7 @@ def _entry(section: str, text: str, *, in_playbook: bool) -> dict[str, Any]:
         "section": section,
         "text": text,
         "in_playbook": in_playbook,
-        "fixed": in_playbook and section.casefold() == FIXED_SECTION,
+        "fixed": in_playbook and section_slug(section) == FIXED_SECTION,
     }
 
 
@@ -113,5 +121,6 @@ def _check(agent: Agent, name: str, section: object, text: object) -> None:
         normalise({section: [text]})
     except ContentError as error:
         raise invalid(name, error.message) from error
-    if unsafe_kinds(text, tuple(agent.private_names)):
+    # As the judge reads them: the agent is told a section's name with its bullets.
+    if unsafe_kinds(f"{section}\n\n{text}", tuple(agent.private_names)):
         raise invalid(name, "is a text that the safety judge would block")
