@@ -44,7 +44,8 @@ def conclude(scene: Scene, learner: Learner) -> None:
     """Read the sealed test once, propose what was learned, and end the job as completed.
 
     The test meets three at once: what was there before, the best checkpoint, and the playbook as
-    the delta would make it. Nothing is chosen by it. Raises CorruptState, Interrupted.
+    the delta would make it. Nothing is chosen by it. Raises CorruptState, Interrupted,
+    StoreUnavailable.
     """
     job = scene.job
     final = _unmeasured(scene, learner)
@@ -55,12 +56,15 @@ def conclude(scene: Scene, learner: Learner) -> None:
     else:
         chosen = learner if best is None else checkpoints.read(best)
         iteration = job.iteration if best is None else best.iteration
+    held = None
+    if final is not None:
+        state = bytes(TrainingState.objects.get(job=job).state)
+        held = checkpoints.hold(job, job.iteration, state)
     test, of_delta = _sealed(scene, chosen, iteration, finding)
     with stored_once(job):
-        if final is not None:
+        if final is not None and held is not None:
             final.save(force_insert=True)
-            state = bytes(TrainingState.objects.get(job=job).state)
-            checkpoints.keep_measured(job, state, final)
+            checkpoints.keep_measured(job, held, final)
             checkpoints.prune(job)
         if test is not None:
             test.save(force_insert=True)

@@ -33,6 +33,7 @@ from training.models import (
     TrainingState,
 )
 from training.money import spent_usd
+from training.object_store import StoreUnavailable
 from training.rounds import Round
 from training.runtimes.base import InvalidRuntime
 from training.sampling import Purpose, generator
@@ -66,6 +67,8 @@ def carry_out(job: TrainingJob, progress: Callable[[str], None] = silent) -> Non
         _fail(job, "runtime_error", f"it cannot go on: {error}", checkpoint=False)
     except (RewardFailed, InvalidReward, InvalidRuntime) as error:
         _fail(job, "runtime_error", str(error))
+    except StoreUnavailable as error:
+        leases.retry_later(job, error.detail)
     except (OperationalError, InterfaceError) as error:
         # A full disk, say. Where the database is gone, the lease runs out instead.
         leases.retry_later(job, f"the database failed: {str(error).strip()}")
@@ -161,6 +164,7 @@ def _store(scene: Scene, learner: Learner, made: _Made) -> None:
     """Store the iteration with the state that it led to, and say whether another one follows."""
     job, state = scene.job, learner.to_bytes(scene.config)
     row = _iteration_row(scene, learner, made)
+    held = _held(scene, learner, made, state)
     with stored_once(job):
         write_trajectories(made.round.rows)
         row.save(force_insert=True)
@@ -169,8 +173,7 @@ def _store(scene: Scene, learner: Learner, made: _Made) -> None:
             made.evaluation.save(force_insert=True)
         stop = stopping.after(scene, learner, made.number, made.round)
         if _keeps(scene, made, stop):
-            checkpoints.save(job, made.number, state, made.evaluation)
-            checkpoints.prune(job)
+            _keep(job, held, made)
         written = {
             "iteration": made.number,
             "served_at": Now(),
@@ -185,6 +188,24 @@ def _store(scene: Scene, learner: Learner, made: _Made) -> None:
             leases.finish(job, JobStatus.FAILED, reason=stop.reason, error=stop.words, **written)
         else:
             leases.hand_on(job, reason=stop.reason if stop else "", **written)
+
+
+def _held(scene: Scene, learner: Learner, made: _Made, state: bytes) -> checkpoints.Held | None:
+    """Return the state ready to be kept; None for a large one that the iteration will not keep."""
+    if checkpoints.is_large(state):
+        stop = stopping.after(scene, learner, made.number, made.round)
+        if not _keeps(scene, made, stop):
+            return None
+    return checkpoints.hold(scene.job, made.number, state)
+
+
+def _keep(job: TrainingJob, held: checkpoints.Held | None, made: _Made) -> None:
+    """Keep the iteration's checkpoint; nothing is held where the job was paused this moment."""
+    if held is None:
+        checkpoints.save_present(job)
+        return
+    checkpoints.save(job, held, made.evaluation)
+    checkpoints.prune(job)
 
 
 def _keeps(scene: Scene, made: _Made, stop: stopping.Stop | None) -> bool:

@@ -1,7 +1,10 @@
 """Settings from the environment: typed, with secrets from files, failing in one clear line."""
 
 import os
+import re
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.util import find_spec
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import TypeVar
@@ -100,3 +103,50 @@ def database(name: str) -> dict[str, object] | None:
         "PORT": str(port or ""),
         "OPTIONS": dict(query),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectStore:
+    """An S3-compatible bucket and how to sign requests to it; `prefix` is empty or ends with /."""
+
+    host: str  # with the port, if it has one
+    secure: bool
+    bucket: str
+    prefix: str
+    region: str
+    key_id: str
+    secret: str = field(repr=False)
+
+
+def object_store(name: str) -> ObjectStore | None:
+    """Return the store at `name`_URL, None where nothing of it is set; half a store is refused."""
+    url, key_id, secret = (text(f"{name}_{part}") for part in ("URL", "KEY_ID", "SECRET"))
+    if not (url or key_id or secret):
+        return None
+    if not (url and key_id and secret):
+        raise ImproperlyConfigured(
+            f"{name}_URL, _KEY_ID and _SECRET are set together or not at all"
+        )
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}_URL is no address: {error}") from error
+    bucket, _, prefix = parts.path.strip("/").partition("/")
+    plain = not (parts.query or parts.fragment or "@" in parts.netloc)
+    legal = re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", bucket)
+    if parts.scheme not in ("http", "https") or not host or not plain or not legal:
+        raise ImproperlyConfigured(f"{name}_URL is not of the form https://host:port/bucket/prefix")
+    if not re.fullmatch(r"[A-Za-z0-9._/-]{0,200}", prefix):
+        raise ImproperlyConfigured(f"{name}_URL has a prefix of more than letters, digits and ._/-")
+    if find_spec("minio") is None:
+        raise ImproperlyConfigured(f"{name}_URL needs a package: pip install 'minio>=7.2.20,<8'")
+    return ObjectStore(
+        host=parts.netloc,
+        secure=parts.scheme == "https",
+        bucket=bucket,
+        prefix=f"{prefix}/" if prefix else "",
+        region=text(f"{name}_REGION", "us-east-1"),
+        key_id=key_id,
+        secret=secret,
+    )

@@ -193,6 +193,9 @@ ACE_WORKER_DRAIN_SECONDS = env.number("ACE_WORKER_DRAIN_SECONDS", 20.0, 0.0, 360
 # Of one training job: attempts at a time, and the most seconds that one may take.
 ACE_TRAINING_CONCURRENCY = env.integer("ACE_TRAINING_CONCURRENCY", 32, 1, 1000)
 ACE_TRAINING_ATTEMPT_SECONDS = env.number("ACE_TRAINING_ATTEMPT_SECONDS", 600.0, 0.01, 86_400.0)
+# Where checkpoints of at least so many bytes go; None: all of them stay in the database.
+ACE_CHECKPOINT_STORE = env.object_store("ACE_CHECKPOINT_STORE")
+ACE_CHECKPOINT_STORE_MIN_BYTES = env.integer("ACE_CHECKPOINT_STORE_MIN_BYTES", 1024 * 1024, 1)
 
 # The language model: none without an address or a key.
 ACE_LLM_BASE_URL = env.text("ACE_LLM_BASE_URL")

@@ -84,3 +84,48 @@ def test_networks_are_read_or_refused(monkeypatch) -> None:
     monkeypatch.setenv("ACE_X", "10.1.2.3/16")
     with pytest.raises(ImproperlyConfigured, match="ACE_X: 10.1.2.3/16"):
         env.networks("ACE_X")
+
+
+STORE = {
+    "ACE_X_URL": "https://s3.example:9000/policies/ace/one",
+    "ACE_X_KEY_ID": "key",
+    "ACE_X_SECRET": "s3cret",
+}
+
+
+def test_a_store_is_read_from_its_parts_and_shows_no_secret(monkeypatch) -> None:
+    assert env.object_store("ACE_X") is None
+    for name, value in STORE.items():
+        monkeypatch.setenv(name, value)
+    store = env.object_store("ACE_X")
+    assert (store.host, store.secure, store.bucket) == ("s3.example:9000", True, "policies")
+    assert (store.prefix, store.region, store.secret) == ("ace/one/", "us-east-1", "s3cret")
+    assert "s3cret" not in repr(store)
+
+
+@pytest.mark.parametrize("missing", STORE)
+def test_half_a_store_stops_the_start(monkeypatch, missing) -> None:
+    for name, value in STORE.items():
+        monkeypatch.setenv(name, "" if name == missing else value)
+    with pytest.raises(ImproperlyConfigured, match="together or not at all"):
+        env.object_store("ACE_X")
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["s3://b/x", "https://h", "https://u:p@h/bucket", "https://h/b?x=1", "https://h:x/bucket",
+     "https://[h/bucket", "https://h/bucket/a b", "https://:9/bucket"],
+)  # fmt: skip
+def test_an_address_that_is_no_store_stops_the_start(monkeypatch, url) -> None:
+    for name, value in {**STORE, "ACE_X_URL": url}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ImproperlyConfigured, match="ACE_X_URL"):
+        env.object_store("ACE_X")
+
+
+def test_a_store_without_its_client_stops_the_start(monkeypatch) -> None:
+    for name, value in STORE.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(env, "find_spec", lambda name: None)
+    with pytest.raises(ImproperlyConfigured, match="pip install 'minio"):
+        env.object_store("ACE_X")
