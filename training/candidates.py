@@ -6,13 +6,12 @@ from typing import Any
 
 from evolution.drafts import SECTION
 from playbooks.content import Content, ContentError, bullet_id, bullet_texts, bullets, normalise
+from playbooks.exploration import is_fixed
 from playbooks.judges.safety import unsafe_kinds
 from playbooks.models import Agent, Delta, DeltaStatus
 from playbooks.selectors import Snapshot
 from training.datasets import invalid
 
-# What an operator wrote as a constraint is not for a job to leave out.
-FIXED_SECTION = "constraints"
 MOST_CANDIDATES = 400
 _OPEN = (DeltaStatus.PENDING_REVIEW, DeltaStatus.CHANGES_REQUESTED)
 
@@ -68,7 +67,7 @@ def _entry(section: str, text: str, *, in_playbook: bool) -> dict[str, Any]:
         "section": section,
         "text": text,
         "in_playbook": in_playbook,
-        "fixed": in_playbook and section.casefold() == FIXED_SECTION,
+        "fixed": in_playbook and is_fixed(section),
     }
 
 
