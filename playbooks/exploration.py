@@ -15,7 +15,7 @@ from hashlib import sha256
 from django.conf import settings
 from django.utils.crypto import salted_hmac
 
-from playbooks.content import Bullet, Content, bullet_ids, bullet_texts
+from playbooks.content import Bullet, Content, bullet_ids, bullet_texts, section_slug
 
 # What an operator wrote as a constraint is never left out.
 FIXED_SECTION = "constraints"
@@ -28,7 +28,7 @@ _SIGNATURE = 32  # hex digits
 
 def is_fixed(section: str) -> bool:
     """Tell whether the bullets of a section are always told."""
-    return section.casefold() == FIXED_SECTION
+    return section_slug(section) == FIXED_SECTION
 
 
 @dataclass(frozen=True, slots=True)

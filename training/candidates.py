@@ -5,7 +5,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evolution.drafts import SECTION
-from playbooks.content import Content, ContentError, bullet_id, bullet_texts, bullets, normalise
+from playbooks.content import (
+    Content,
+    ContentError,
+    bullet_id,
+    bullet_texts,
+    bullets,
+    normalise,
+)
 from playbooks.exploration import is_fixed
 from playbooks.judges.safety import unsafe_kinds
 from playbooks.models import Agent, Delta, DeltaStatus
@@ -112,5 +119,6 @@ def _check(agent: Agent, name: str, section: object, text: object) -> None:
         normalise({section: [text]})
     except ContentError as error:
         raise invalid(name, error.message) from error
-    if unsafe_kinds(text, tuple(agent.private_names)):
+    # As the judge reads them: the agent is told a section's name with its bullets.
+    if unsafe_kinds(f"{section}\n\n{text}", tuple(agent.private_names)):
         raise invalid(name, "is a text that the safety judge would block")

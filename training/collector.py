@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from threading import Condition, Thread
 
 from django.db import connections
@@ -14,6 +15,9 @@ logger = logging.getLogger(__name__)
 
 # How often it is asked whether to go on.
 _LOOK_SECONDS = 1.0
+# After so many timeouts in a row, or twice the attempts at once, the rest is not tried: thousands
+# of attempts would each wait as long, and hold a worker for hours.
+_MOST_LATE = 16
 _MOST_ERROR = 300
 
 
@@ -39,7 +43,8 @@ def collect(
     """Return the outcome of each attempt, in their order.
 
     An attempt that takes longer than `limits.seconds` is recorded as a timeout; its thread is
-    left behind, and another takes its place. Raises Interrupted once `go_on` says no.
+    left behind, and another takes its place. Once many in a row were too late, the rest is
+    recorded so untried. Raises Interrupted once `go_on` says no.
     """
     if runtime.simulated:
         # All work is done here: threads would only wait for each other.
@@ -70,6 +75,7 @@ class _Crew:
         self.outcomes: dict[int, Outcome] = {}
         self.began: dict[int, float] = {}  # of those under way
         self.next = 0
+        self.late = 0  # timeouts in a row
         self.stopped = False
         self.changed = Condition()
 
@@ -103,13 +109,23 @@ class _Crew:
         late = time.monotonic() - self.limits.seconds
         for place in [place for place, began in self.began.items() if began <= late]:
             del self.began[place]
+            self.late += 1
             self.outcomes[place] = Outcome(
                 failure="timeout",
                 error=f"no answer within {self.limits.seconds:g} s",
                 seconds=self.limits.seconds,
             )
+            self._give_up_the_rest()
             if self.next < len(self.attempts):
                 self._hire()
+
+    def _give_up_the_rest(self) -> None:
+        if self.late < max(_MOST_LATE, 2 * self.limits.at_once):
+            return
+        told = f"not tried: {self.late} attempts in a row had brought no answer in time"
+        for place in range(self.next, len(self.attempts)):
+            self.outcomes[place] = Outcome(failure="timeout", error=told, cost_usd=Decimal(0))
+        self.next = len(self.attempts)
 
     def _hire(self) -> None:
         Thread(target=self._labour, name="attempts", daemon=True).start()
@@ -138,6 +154,8 @@ class _Crew:
             if self.began.pop(place, None) is None:
                 return False
             self.outcomes[place] = outcome
+            self.late = self.late + 1 if outcome.failure == "timeout" else 0
+            self._give_up_the_rest()
             self.changed.notify()
             return True
 

@@ -1,6 +1,6 @@
 """The end of a job: the best checkpoint meets the sealed test, and what was learned is proposed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ace_project.core.errors import AceError
@@ -178,12 +178,20 @@ def _proposed(
         return None, finding.change.words
     by = Actor(ActorKind.RUN, f"training-{job.pk}")
     try:
-        delta = propose(job, finding, by, _verdicts(of_delta))
+        tested = replace(finding, evidence=finding.evidence | _gain(of_delta))
+        delta = propose(job, tested, by, _verdicts(of_delta))
     except AceError as error:
         return None, f"{finding.change.words} It could not be proposed: {error.detail}"
     left = finding.change.left_out
     more = f" {len(left)} further changes found no room in one delta." if left else ""
     return delta, f"{finding.change.words}{more}"
+
+
+def _gain(of_delta: dict[str, Any]) -> dict[str, Any]:
+    """Return what the delta gained on the sealed test, as the evidence of a delta has it."""
+    if not of_delta or of_delta["low"] is None:
+        return {}
+    return {"lift": of_delta["difference"], "interval": [of_delta["low"], of_delta["high"]]}
 
 
 def _verdicts(of_delta: dict[str, Any]) -> list[Verdict]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from training.engine.action_policy import ActionPolicy
 from training.engine.distributions import Bools
 from training.engine.evaluation import compare
 from training.engine.policy import ContextPolicy, Contexts
+from training.engine.trajectories import BadRewards
 from training.learner import Learner
 from training.models import Evaluation, EvaluationKind, Split
 from training.runtimes.base import Attempt, Task
@@ -27,7 +29,10 @@ _ASKED = 3
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """What each held-out task came to, in the order of the tasks; None: it could not be scored."""
+    """What each held-out task came to, in the order of the tasks; None: it could not be scored.
+
+    Raise `BadRewards` where the rewards have no mean.
+    """
 
     rewards: list[float | None]
     successes: list[bool | None]
@@ -35,6 +40,11 @@ class Arm:
     # Calls of tools, and how many of them succeeded.
     calls: int = 0
     right: int = 0
+
+    def __post_init__(self) -> None:
+        known = [abs(reward) for reward in self.rewards if reward is not None]
+        if not isfinite(sum(known)):
+            raise BadRewards("the rewards of held-out tasks do not add up to a finite number")
 
     @property
     def failed(self) -> int:

@@ -21,6 +21,8 @@ from training.scoring import check_reward
 STORED_RUNTIME = "training_runtime"
 # Where a runtime has tasks of its own: as many as are never seen twice, up to so many.
 _MOST_OWN_TASKS = 2000
+# A policy has a row of parameters for each type, and every iteration stores them all.
+_MOST_TYPES = 200
 _OWN = {"validation": 100, "test": 200}
 
 
@@ -57,7 +59,7 @@ def planned(
     settings = _config(spec, config)
     tasks = _tasks(spec, settings, training_data, evaluation_data)
     worker = _made(spec, agent)
-    types = sorted({item.task_type for item in tasks.train if item.task_type})
+    types = _types(tasks)
     base = head(agent.playbook)
     found = [] if settings.policy == "action" else candidates_of(agent, base, candidates)
     if settings.policy == "context":
@@ -135,6 +137,14 @@ def _own_tasks(spec: Mapping[str, Any], settings: Config) -> Tasks:
         f"are chosen on them), {len(test)} are the sealed test, read once at the end."
     )
     return Tasks(train, validation, test, note)
+
+
+def _types(tasks: Tasks) -> list[str]:
+    types = sorted({item.task_type for item in tasks.train if item.task_type})
+    if len(types) > _MOST_TYPES:
+        problem = f"has {len(types):,} different task types; at most {_MOST_TYPES} can be learned"
+        raise invalid("training_data", problem)
+    return types
 
 
 def check_seeds(name: str, items: Sequence[Item]) -> None:

@@ -73,6 +73,30 @@ def test_an_attempt_that_hangs_or_raises_is_recorded_and_the_rest_go_on(monkeypa
     assert found[2].error == "ValueError: a bug"
 
 
+def test_an_agent_that_never_answers_in_time_is_not_asked_thousands_of_times() -> None:
+    begun = []
+
+    def late(attempt: Attempt) -> Outcome:
+        begun.append(attempt.seed)
+        return Outcome(failure="timeout", error="late")
+
+    found = collect(Crowd(late), attempts(2000), Limits(1, PATIENT))
+    assert len(begun) == 16
+    assert {outcome.failure for outcome in found} == {"timeout"}
+    assert [outcome.error for outcome in found].count("late") == 16
+    assert found[-1].error.startswith("not tried")
+    # Nothing was sent, so nothing is charged, where an unknown cost counts at its most.
+    assert {outcome.cost_usd for outcome in found[16:]} == {0}
+
+
+def test_an_agent_that_answers_now_and_then_is_asked_every_time() -> None:
+    def moody(attempt: Attempt) -> Outcome:
+        return Outcome(failure="timeout") if attempt.seed % 10 else Outcome(success=True)
+
+    found = collect(Crowd(moody), attempts(100), Limits(1, PATIENT))
+    assert not any(outcome.error for outcome in found)
+
+
 @pytest.mark.parametrize("simulated", [True, False])
 def test_no_attempt_begins_once_nobody_wants_them_any_more(simulated, monkeypatch) -> None:
     monkeypatch.setattr("training.collector._LOOK_SECONDS", 0.0)

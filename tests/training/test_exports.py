@@ -146,6 +146,16 @@ def test_conversational_rows_are_trl_s(job):
     assert row["messages"][2]["tool_calls"][0]["function"]["name"] == "orders_find"
 
 
+@pytest.mark.parametrize("given", [["a", 1], "rm -rf", 7])
+@pytest.mark.parametrize("name", ["trl-prompt-completion", "trl-conversational", "openai"])
+def test_arguments_that_are_no_object_are_wrapped_in_one(job, name, given):
+    tried(job, 1.0, steps=[{"tool": "mail", "arguments": given, "result": "sent"}])
+    (row,) = exported(job, name)
+    (call,) = (row.get("messages") or row["completion"])[-3]["tool_calls"]
+    told = call["function"]["arguments"]
+    assert (json.loads(told) if name == "openai" else told) == {"value": given}
+
+
 def test_openai_rows_are_what_its_fine_tuning_reads(job):
     tried(job, 1.0)
     tried(job, 1.0, trial=1, answer={"total": 3})

@@ -46,6 +46,9 @@ def test_a_bullet_that_does_harm_is_dropped_by_a_delta_that_rests_on_what_was_me
     assert delta.confidence == pytest.approx(1 - harm["q_value"])
     assert delta.evidence["counts"]["trajectories"][1] == 256
     assert {v["judge"]: v["outcome"] for v in delta.verdicts}["held_out"] in ("pass", "warn")
+    tested = job.report["delta_test"]
+    assert delta.evidence["lift"] == tested["difference"]
+    assert delta.evidence["interval"] == [tested["low"], tested["high"]]
     assert job.report["delta_test"]["success_rate"] == 1.0
     assert job.evaluations.filter(kind="test").count() == 1
     assert jobs.propose_from(job=job, by=ALICE) == delta

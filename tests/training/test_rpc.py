@@ -1,5 +1,6 @@
 """Training over JSON-RPC: every method, and everything that it refuses."""
 
+import threading
 from typing import Any
 
 import pytest
@@ -312,6 +313,41 @@ def test_an_evaluation_that_comes_to_nothing_is_an_error_of_its_own():
     assert (told["code"], told["message"]) == (-31005, "Evaluation failed")
     assert again.status_code == 424
     assert again.json()["type"] == "urn:ace:problem:evaluation-failed"
+
+
+def test_an_evaluation_ends_when_its_time_is_up(monkeypatch):
+    service, released = Caller(None), threading.Event()
+    scripted_agent()
+    with scripted():
+        named = {"job_id": start_scripted(service)["job_id"]}
+        work()
+    monkeypatch.setattr("training.services.jobs.ASKED_SECONDS", 0.0)
+    try:
+        with scripted(lambda attempt: Outcome(success=released.wait(60)), simulated=False):
+            told = ask(service, "evaluate", named)
+    finally:
+        released.set()
+    assert (told["code"], told["message"]) == (-31005, "Evaluation failed")
+    assert "took more than" in told["data"]["detail"]
+
+
+def test_rewards_beyond_the_floats_are_no_evaluation():
+    service = Caller(None)
+    scripted_agent()
+    with scripted():
+        named = {"job_id": start_scripted(service)["job_id"]}
+        work()
+    with scripted(lambda attempt: Outcome(output_quality=float("inf"))):
+        told = ask(service, "evaluate", named)
+    assert told["code"] == -31005
+    assert "finite" in told["data"]["detail"]
+
+
+def test_a_batch_with_two_evaluations_is_refused_whole():
+    call = {"jsonrpc": "2.0", "id": 1, "method": "training.evaluate", "params": {"job_id": 1}}
+    answer = Caller(None).post("jsonrpc", [call, call]).json()
+    assert (answer["error"]["code"], answer["id"]) == (-32600, None)
+    assert "at most one call" in answer["error"]["data"]["detail"]
 
 
 def test_before_there_is_a_checkpoint_there_is_nothing_to_evaluate():

@@ -60,11 +60,16 @@ def _check(host: str, address: IPv4Address | IPv6Address) -> None:
     meant = _meant(address)
     if any(meant in network for network in settings.ACE_ALLOWED_PRIVATE_NETWORKS):
         return
-    if not meant.is_global or meant.is_multicast or meant.is_reserved:
+    if not meant.is_global or meant.is_multicast or meant.is_reserved or _is_site_local(meant):
         raise AddressRefused(
             f"is at {host}, which is not a public address; "
             "ACE_ALLOWED_PRIVATE_NETWORKS can allow its network"
         )
+
+
+def _is_site_local(address: IPv4Address | IPv6Address) -> bool:
+    """Tell whether it is of fec0::/10: given up by RFC 3879, and global to Python's list."""
+    return isinstance(address, IPv6Address) and address.is_site_local
 
 
 def _meant(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:

@@ -21,9 +21,11 @@ from playbooks import audit
 from playbooks.actors import AUTOMATIC, Actor
 from playbooks.models import Agent, Delta
 from training import checkpoints, conclusion, measuring, money, runner, selectors, warming
+from training.collector import Interrupted
 from training.datasets import Item, invalid, read_items
 from training.engine.packing import CorruptState
 from training.engine.rewards import InvalidReward, RewardFailed
+from training.engine.trajectories import BadRewards
 from training.models import (
     Evaluation,
     EvaluationKind,
@@ -39,8 +41,8 @@ from training.planning import Plan, check_seeds, planned
 from training.runtimes.base import InvalidRuntime, Task
 from training.scene import scene_of
 
-# An evaluation on request is waited for.
-MOST_ASKED = 200
+# An evaluation on request is waited for: at most so many tasks, and so many seconds.
+MOST_ASKED, ASKED_SECONDS = 200, 300.0
 _WATCH_SECONDS = 0.2
 _CENT_OF_A_MICRO = Decimal(1).scaleb(-8)
 
@@ -165,13 +167,15 @@ def evaluate(
     """Measure a checkpoint, the best without one, beside what was there before training.
 
     `queries` are `[{query, expected_outcome?, task_type?}]`; without them it is the validation
-    tasks, and the sealed test never. It takes as long as the agent does. Raises Conflict while
-    there is no checkpoint, InvalidInput, BudgetExceeded, and EvaluationFailed.
+    tasks, and the sealed test never. It takes as long as the agent does, up to ASKED_SECONDS.
+    Raises Conflict while there is no checkpoint, InvalidInput, BudgetExceeded, and
+    EvaluationFailed.
     """
     chosen = checkpoint or checkpoints.best(job) or selectors.checkpoints(job).first()
     if chosen is None or chosen.job_id != job.pk:
         raise Conflict(f"training job {job.pk} has no such checkpoint to measure")
-    scene = scene_of(job)
+    ends = time.monotonic() + ASKED_SECONDS
+    scene = scene_of(job, lambda: time.monotonic() < ends)
     tasks = scene.tasks(Split.VALIDATION) if queries is None else _asked(job, queries)
     if not tasks:
         raise invalid("evaluation_queries", "are needed: this job holds no tasks out")
@@ -179,7 +183,10 @@ def evaluate(
         learner = checkpoints.read(chosen)
         arm = measuring.try_policy(scene, learner, tasks, None)
         before = measuring.try_policy(scene, None, tasks, None)
-    except (RewardFailed, InvalidReward, CorruptState, InvalidRuntime) as error:
+    except Interrupted as error:
+        words = f"the evaluation failed: {len(tasks)} tasks took more than {ASKED_SECONDS:g} s"
+        raise EvaluationFailed(words) from error
+    except (RewardFailed, InvalidReward, BadRewards, CorruptState, InvalidRuntime) as error:
         raise EvaluationFailed(f"the evaluation failed: {error}") from error
     if arm.failed == len(tasks):
         raise EvaluationFailed("the evaluation failed: no attempt could be scored")

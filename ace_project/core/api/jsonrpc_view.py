@@ -69,6 +69,7 @@ class JsonRpcView(ApiView):
         """Return 200 with the responses, or 204 where none is due; never fails for one call."""
         try:
             calls = jsonrpc.read(request._request.body)
+            self._check_slow(calls)
         except RpcError as error:
             return _json(jsonrpc.refusal(error))
         key = request.headers.get("Idempotency-Key")
@@ -83,8 +84,19 @@ class JsonRpcView(ApiView):
             return told.response
 
     def _is_atomic(self, calls: Calls) -> bool:
-        named = (self.methods.get(c.method) for c in calls.items if isinstance(c, Call))
-        return all(method.atomic for method in named if method)
+        return not self._slow(calls)
+
+    def _slow(self, calls: Calls) -> list[str]:
+        """Return the methods called that commit on their own, one by one."""
+        named = [call.method for call in calls.items if isinstance(call, Call)]
+        return [n for n in named if n in self.methods and not self.methods[n].atomic]
+
+    def _check_slow(self, calls: Calls) -> None:
+        """Raise RpcError for a batch that would hold a thread of the server for very long."""
+        slow = self._slow(calls)
+        if len(slow) > 1:
+            detail = {"detail": f"a batch has at most one call of {slow[0]}"}
+            raise RpcError(jsonrpc.INVALID_REQUEST, data=detail)
 
     def _kept_if_any(self, calls: Calls) -> HttpResponse:
         """Return the answer to keep under a key; raises where no call did anything."""
