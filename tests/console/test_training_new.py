@@ -49,7 +49,7 @@ def test_the_form_starts_a_job_with_what_was_typed(
     assert answer.headers["Location"] == url_of(job)
     assert (job.title, job.requested_by) == ("Which help", "person:ann")
     assert (job.config["n_iterations"], job.config["batch_size"]) == (3, 2)
-    assert job.config["learning_rate"] == 0.05
+    assert job.config["learning_rate"] == 0.1
     assert [entry["text"] for entry in job.candidates] == WANTED["lessons"].split("\r\n")
     again = shown(operator, NEW, **{"from": job.pk})
     assert 'name="n_iterations" type="number"' in again
