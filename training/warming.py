@@ -20,6 +20,9 @@ from training.engine.shrinkage import Outcomes
 from training.planning import Plan
 
 MOST_TRACES = 5_000
+# The fit inverts a matrix of the bullets for each task type: about 7 s at this many operations,
+# for which whoever starts the job waits.
+_MOST_WORK = 32_000_000
 _FIELD = "warm_start"
 _COLUMNS = ("trace_id", "session", "bullets", "success", "task_type", "task_group", "task_id")
 _Row = dict[str, Any]
@@ -38,6 +41,7 @@ def warmed(plan: Plan, agent: Agent, wanted: Any) -> Plan:
     policy = plan.learner.policy
     if not isinstance(policy, ContextPolicy):
         raise invalid(_FIELD, "is for policies that choose bullets, and this runtime's does not")
+    _check_size(policy.n_bullets, len(plan.task_types))
     rows = _rows(agent, plan.base_version, since)
     log, aside = _log(agent, plan, rows)
     n_types = len(plan.task_types)
@@ -69,6 +73,12 @@ def _since(wanted: Any) -> datetime | None:
     if since is None or since.tzinfo is None:
         raise invalid(f"{_FIELD}.since", "must be an ISO 8601 time with its offset from UTC")
     return since
+
+
+def _check_size(bullets: int, types: int) -> None:
+    if (types + 1) * bullets**3 > _MOST_WORK:
+        problem = f"cannot learn of {bullets} bullets in {types} task types: they are too many"
+        raise invalid(_FIELD, problem)
 
 
 def _rows(agent: Agent, version: int, since: datetime | None) -> list[_Row]:

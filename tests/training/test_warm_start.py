@@ -134,6 +134,12 @@ def test_what_was_not_explored_is_refused() -> None:
             refused(agent, runtime, wrong)
 
 
+def test_more_bullets_than_can_be_fitted_while_one_waits_are_refused() -> None:
+    agent = make_agent(bullets=tuple(f"Lesson {n}." for n in range(250)))
+    with scripted() as runtime:
+        assert "250 bullets in 2 task types" in refused(agent, runtime)
+
+
 def test_it_is_asked_for_over_the_api_and_shown_in_the_answer() -> None:
     agent = make_agent()
     caller = Caller("bot", "training:start", "training:view")
