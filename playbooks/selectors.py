@@ -16,9 +16,12 @@ from ace_project.core.api.render import dumps
 from ace_project.core.errors import NotFound
 from ace_project.core.heads import Head
 from playbooks.content import Content, bullets
+from playbooks.exploration import MOST_SHARE
 from playbooks.judges.waived import Waived
 from playbooks.models import Agent, Bullet, Delta, Playbook, PlaybookVersion, Waiver
 
+# The share of its bullets that an agent leaves out by chance where it asks to; 0 is off.
+EXPLORATION = "ACE_EXPLORATION_SHARE"
 # What an operator may override for one agent (contracts.md section 5, the starred).
 OVERRIDE_RANGE: dict[str, tuple[float, float]] = {
     "ACE_CONFIDENCE_THRESHOLD": (0.0, 1.0),
@@ -27,6 +30,7 @@ OVERRIDE_RANGE: dict[str, tuple[float, float]] = {
     "ACE_MIN_TRACES_FOR_EVOLUTION": (1, 1_000_000),
     "ACE_PLAYBOOK_MAX_TOKENS": (0, 10_000_000),
     "ACE_MONTHLY_BUDGET_USD": (0.0, 1e9),
+    EXPLORATION: (0.0, MOST_SHARE),
 }
 
 # Overridden by a text: the language model that an agent's runs ask.

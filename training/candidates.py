@@ -12,15 +12,13 @@ from playbooks.content import (
     bullet_texts,
     bullets,
     normalise,
-    section_slug,
 )
+from playbooks.exploration import is_fixed
 from playbooks.judges.safety import unsafe_kinds
 from playbooks.models import Agent, Delta, DeltaStatus
 from playbooks.selectors import Snapshot
 from training.datasets import invalid
 
-# What an operator wrote as a constraint is not for a job to leave out.
-FIXED_SECTION = "constraints"
 MOST_CANDIDATES = 400
 _OPEN = (DeltaStatus.PENDING_REVIEW, DeltaStatus.CHANGES_REQUESTED)
 
@@ -76,7 +74,7 @@ def _entry(section: str, text: str, *, in_playbook: bool) -> dict[str, Any]:
         "section": section,
         "text": text,
         "in_playbook": in_playbook,
-        "fixed": in_playbook and section_slug(section) == FIXED_SECTION,
+        "fixed": in_playbook and is_fixed(section),
     }
 
 

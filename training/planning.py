@@ -1,7 +1,7 @@
 """What a job is to be, checked before anything is stored: settings, runtime, tasks, lessons."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -40,6 +40,8 @@ class Plan:
     task_types: list[str]
     estimate: Estimate
     learner: Learner
+    # What is said of a start from traces (training.warming).
+    warm_start: dict[str, Any] = field(default_factory=dict)
 
 
 def planned(

@@ -56,6 +56,11 @@ MEANINGS = {
         "Monthly budget, US dollars",
         "what its runs may spend on language models in a month",
     ),
+    selectors.EXPLORATION: (
+        "Share of bullets left out to learn",
+        "left out by chance where the agent asks for it, so that a training can start from its "
+        "traces; 0 is off",
+    ),
 }
 MOST_TOKENS = 100
 
@@ -155,8 +160,8 @@ def _override(agent: Agent, name: str) -> dict[str, Any]:
         "title": title,
         "meaning": meaning,
         "low": f"{low:g}",
-        "high": f"{high:.0f}",
-        "range": f"{low:,.0f} to {high:,.0f}",
+        "high": f"{high:.10g}",
+        "range": f"{low:,.10g} to {high:,.10g}",
         "step": "1" if isinstance(default, int) else "0.01",
         "value": agent.overrides.get(name),
         "default": default,

@@ -42,6 +42,7 @@ def create(request: HttpRequest) -> HttpResponse:
         try:
             job = services.start_job(
                 **asked,
+                warm_start={"traces": True} if form.typed.get("warm_start") else None,
                 requested_by=str(visitor.actor_of(request)),
                 title=form.typed.get("title", "")[:200],
             )

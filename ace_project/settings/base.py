@@ -177,6 +177,8 @@ ACE_CONFIDENCE_THRESHOLD = env.number("ACE_CONFIDENCE_THRESHOLD", 0.7, 0.0, 1.0)
 ACE_MAX_DELTAS_PER_EVOLUTION = env.integer("ACE_MAX_DELTAS_PER_EVOLUTION", 5, 1, 100)
 # Above it, bullets are offered for removal; by estimate (playbooks.tokens). 0: no limit.
 ACE_PLAYBOOK_MAX_TOKENS = env.integer("ACE_PLAYBOOK_MAX_TOKENS", 50_000, 0)
+# Off but for agents for which an operator sets it (playbooks.exploration).
+ACE_EXPLORATION_SHARE = 0.0
 ACE_WORKER_QUEUE_SIZE = env.integer("ACE_WORKER_QUEUE_SIZE", 1000, 1)
 ACE_EVOLUTION_INTERVAL = env.integer("ACE_EVOLUTION_INTERVAL", 100, 1)
 ACE_MIN_TRACES_FOR_EVOLUTION = env.integer("ACE_MIN_TRACES_FOR_EVOLUTION", 10, 1)

@@ -37,6 +37,12 @@ class CreatedPlaybook(serializers.Serializer):
     created_at = serializers.DateTimeField()
 
 
+class Explored(serializers.Serializer):
+    share = serializers.FloatField()
+    session = serializers.CharField(help_text="what the session's trace names as `session`")
+    bullets = serializers.ListField(child=serializers.CharField())
+
+
 class PlaybookAnswer(serializers.Serializer):
     playbook_id = serializers.UUIDField()
     agent_id = serializers.CharField()
@@ -44,6 +50,7 @@ class PlaybookAnswer(serializers.Serializer):
     content = Document()
     last_updated = serializers.DateTimeField()
     metadata = Document()
+    explored = Explored(required=False, help_text="only with `explore`, where it is on")
 
 
 class VersionSummary(serializers.Serializer):

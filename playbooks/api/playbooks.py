@@ -29,6 +29,9 @@ from playbooks.content import bullets
 from playbooks.models import Bullet
 
 VERSION = OpenApiParameter("version", {"type": "integer", "minimum": 1}, description="an old one")
+EXPLORE = OpenApiParameter(
+    "explore", str, description="a session, to which bullets left out by chance are not told"
+)
 
 
 class PlaybooksView(PlaybookApiView):
@@ -58,7 +61,7 @@ class PlaybookView(PlaybookApiView):
 
     @extend_schema(
         responses={200: PlaybookAnswer, 304: None},
-        parameters=[VERSION, IF_NONE_MATCH],
+        parameters=[VERSION, EXPLORE, IF_NONE_MATCH],
         operation_id="get_playbook",
     )
     def get(self, request: Request, agent_id: str) -> HttpResponseBase:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from time import perf_counter
 
 from django.conf import settings
@@ -16,6 +17,8 @@ from ace_project.core.api.render import dumps
 from ace_project.core.errors import InvalidInput, NotFound, Unauthenticated
 from ace_project.core.heads import Head
 from ace_project.core.tokens import Principal
+from playbooks import exploration, selectors
+from playbooks.content import bullets
 
 # Whether the token is live, and the pointer if the agent exists: always exactly one row.
 _LIVE_HEAD = """
@@ -45,6 +48,15 @@ class Wanted:
     version: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What one session is told of a version, as JSON, beside what it takes to learn from it."""
+
+    etag: str
+    content: bytes
+    document: bytes
+
+
 def answer(request: HttpRequest, agent_id: str) -> HttpResponse:
     """Return a playbook as JSON with its ETag, or 304; raises domain errors."""
     started = perf_counter()
@@ -55,15 +67,17 @@ def answer(request: HttpRequest, agent_id: str) -> HttpResponse:
         auth.require_agent(principal, agent_id)
         what = f"version {wanted.version} of agent" if wanted.version else "agent"
         raise NotFound(f"there is no {what} {agent_id!r}")
-    etag = head.etag
+    told = _explored(request, agent_id, head)
+    etag = head.etag if told is None else told.etag
     headers = {"ETag": etag, **_HEADERS}
     response: HttpResponse
     if _still_has(request.META.get("HTTP_IF_NONE_MATCH"), etag):
         response = HttpResponseNotModified(headers=headers)
     else:
-        response = HttpResponse(
-            _rendered(agent_id, head), content_type="application/json", headers=headers
-        )
+        body = _rendered(agent_id, head, _content(head) if told is None else told.content)
+        if told is not None:
+            body = b'%s,"explored":%s}' % (body[:-1], told.document)
+        response = HttpResponse(body, content_type="application/json", headers=headers)
     metrics.RETRIEVAL_SECONDS.observe(perf_counter() - started)
     return response
 
@@ -124,11 +138,34 @@ def _still_has(header: str | None, etag: str) -> bool:
     return any(given == "*" or given.removeprefix("W/") == etag for given in parse_etags(header))
 
 
-def _rendered(agent_id: str, head: Head) -> bytes:
+def _explored(request: HttpRequest, agent_id: str, head: Head) -> Told | None:
+    """Return what a session is told; None where none was named, or nothing is left out."""
+    if not request.META.get("QUERY_STRING"):
+        return None
+    name = request.GET.get("explore")
+    if name is None:
+        return None
+    if not 0 < len(name) <= exploration.MOST_NAME or not name.isprintable():
+        error = {"pointer": "?explore", "message": "1 to 128 characters, all of them printable"}
+        raise InvalidInput("explore is not valid", [error])
+    share = float(selectors.setting(selectors.agent_by_id(agent_id), selectors.EXPLORATION))
+    if not share:
+        return None
+    found = exploration.Exploration(agent_id, head.version, name, share)
+    whole = selectors.snapshot(head.playbook_id, head.version).content
+    session = found.session
+    return Told(
+        etag=f'{head.etag[:-1]}-{sha256(session.encode()).hexdigest()[:32]}"',
+        content=dumps(found.content(whole)),
+        document=dumps({"share": share, "session": session, "bullets": found.told(bullets(whole))}),
+    )
+
+
+def _rendered(agent_id: str, head: Head, content: bytes) -> bytes:
     ids = {"playbook_id": head.public_id, "agent_id": agent_id, "version": head.version}
     return b'%s,"content":%s,"last_updated":"%s","metadata":%s}' % (
         dumps(ids)[:-1],
-        _content(head),
+        content,
         _time(head.updated_at),
         head.metadata.encode(),
     )

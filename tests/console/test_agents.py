@@ -159,6 +159,7 @@ def test_settings_are_overridden_for_one_agent_and_taken_back(
         (THRESHOLD, "high", "must be a number"),
         ("ACE_EVOLUTION_INTERVAL", "1.5", "must be a whole number"),
         ("ACE_MAX_DELTAS_PER_EVOLUTION", "0", "goes from 1 to 100"),
+        ("ACE_EXPLORATION_SHARE", "0.3", "goes from 0 to 0.2"),
     ],
 )
 def test_a_setting_out_of_range_leaves_all_of_them_as_they_were(

@@ -67,6 +67,13 @@ def test_a_viewer_makes_no_delta(signed_in: Callable[..., Client], agent: Agent)
     assert "once the job is paused or has ended" in page
 
 
+def test_a_start_from_traces_says_what_it_rests_on(
+    signed_in: Callable[..., Client], agent: Agent
+) -> None:
+    job = make_job(agent, report={"warm_start": {"note": "Starts from <9> traces."}})
+    assert "Starts from &lt;9&gt; traces." in shown(signed_in("viewer"), url_of(job))
+
+
 def test_other_methods_are_refused(signed_in: Callable[..., Client], agent: Agent) -> None:
     operator, job = signed_in("operator"), make_job(agent)
     for verb in (*STEERING, "propose/"):

@@ -49,12 +49,22 @@ def test_the_form_starts_a_job_with_what_was_typed(
     assert answer.headers["Location"] == url_of(job)
     assert (job.title, job.requested_by) == ("Which help", "person:ann")
     assert (job.config["n_iterations"], job.config["batch_size"]) == (3, 2)
-    assert job.config["learning_rate"] == 0.05
+    assert job.config["learning_rate"] == 0.1
     assert [entry["text"] for entry in job.candidates] == WANTED["lessons"].split("\r\n")
     again = shown(operator, NEW, **{"from": job.pk})
     assert 'name="n_iterations" type="number"' in again
     assert 'value="3"' in again
     assert 'value="Which help"' in again
+
+
+def test_a_start_from_traces_that_explored_nothing_is_refused_beside_its_box(
+    signed_in: Callable[..., Client], workshop: Agent
+) -> None:
+    answer = signed_in("operator").post(NEW, WANTED | {"warm_start": "1"})
+    assert answer.status_code == 400
+    assert "no trace of a session that explored" in answer.context["errors"]["warm_start"]
+    assert 'aria-describedby="h-warm_start" checked' in answer.content.decode()
+    assert not TrainingJob.objects.exists()
 
 
 def test_the_cost_is_shown_with_its_arithmetic_before_anything_starts(

@@ -78,6 +78,7 @@ def start(actor: Actor, agent: Any, wanted: dict[str, Any]) -> TrainingJob:
         config=wanted["config"],
         reward=wanted.get("reward"),
         candidates=wanted.get("candidates"),
+        warm_start=wanted.get("warm_start"),
         title=wanted.get("title", ""),
         requested_by=str(actor),
         **given,

@@ -61,6 +61,9 @@ class StartJob(serializers.Serializer[Any]):
     title = Text(required=False, allow_blank=True, max_length=200)
     candidates = Candidates(required=False, allow_null=True)
     training_queries = Tasks(required=False, allow_null=True, help_text="= training_data")
+    warm_start = Document(
+        required=False, allow_null=True, help_text='`{"traces": true, "since"?: time}`'
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Return the input with `training_queries` under its other name."""

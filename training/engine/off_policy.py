@@ -76,6 +76,25 @@ def warm_start(log: Log, n_types: int, type_rate: float = 0.5) -> ContextPolicy:
     return policy
 
 
+def crossed_chances(log: Log, n_types: int) -> Floats:
+    """Return the chances (N, B) of warm starts that did not see the rows they are given for.
+
+    Each half of the tasks has the policy that the other half leads to: valued on the rows that it
+    was learnt from, a policy is praised for their luck. What chance did not decide over stays as
+    it was. Raise `NotExplored` where a half explored nothing.
+    """
+    groups, index = np.unique(log.outcomes.groups, return_inverse=True)
+    if len(groups) == 1:
+        raise NotExplored("not explored: all trajectories are of one task")
+    chances = log.propensities.copy()
+    for half in (index % 2 == 0, index % 2 == 1):
+        other = Log(_rows(log.outcomes, ~half), log.propensities[~half])
+        policy = warm_start(other, n_types)
+        chances[half] = policy.probabilities(log.outcomes.types[half])
+    decided = (log.propensities > 0) & (log.propensities < 1)
+    return np.where(decided, chances, log.propensities)
+
+
 def _logits(effects: Effects) -> Floats:
     means = np.vstack([effects.overall, effects.by_type])
     errors = np.vstack([effects.overall_errors, effects.by_type_errors])
@@ -112,7 +131,7 @@ def evaluate(log: Log, chances: Floats, n_types: int) -> Value:
     outcomes = log.outcomes
     weights = _ratios(outcomes.bullets, chances, log.propensities)
     cut = np.minimum(weights, _MOST)
-    effective = float(cut.sum() ** 2 / (cut**2).sum()) if cut.any() else 0.0
+    effective = _effective(cut)
     if effective < FEWEST_EFFECTIVE:
         raise NotExplored(
             f"not explored: {len(cut)} trajectories are worth {effective:.1f} of this policy's"
@@ -128,6 +147,16 @@ def evaluate(log: Log, chances: Floats, n_types: int) -> Value:
         effective_rows=effective,
         cut=float((weights > _MOST).mean()),
     )
+
+
+def effective_rows(log: Log, chances: Floats) -> float:
+    """Return how many trajectories of the policy's own the N logged ones are worth (Kong 1992)."""
+    ratios = _ratios(log.outcomes.bullets, chances, log.propensities)
+    return _effective(np.minimum(ratios, _MOST))
+
+
+def _effective(weights: Floats) -> float:
+    return float(weights.sum() ** 2 / (weights**2).sum()) if weights.any() else 0.0
 
 
 def _check_overlap(log: Log, chances: Floats) -> None:

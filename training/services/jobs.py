@@ -20,7 +20,7 @@ from evolution import services as evolution
 from playbooks import audit
 from playbooks.actors import AUTOMATIC, Actor
 from playbooks.models import Agent, Delta
-from training import checkpoints, conclusion, measuring, money, runner, selectors
+from training import checkpoints, conclusion, measuring, money, runner, selectors, warming
 from training.collector import Interrupted
 from training.datasets import Item, invalid, read_items
 from training.engine.packing import CorruptState
@@ -66,12 +66,14 @@ def start_job(
     requested_by: str,
     title: str = "",
     candidates: Sequence[Any] | None = None,
+    warm_start: Mapping[str, Any] | None = None,
 ) -> TrainingJob:
     """Queue a job once everything that it needs is checked.
 
     `candidates` are lessons beyond the playbook's that are tried too: texts, `{section?, text}`,
-    or `{delta_id}` of a delta that waits for a decision. Raises InvalidInput naming the field,
-    BudgetExceeded with the arithmetic where the worst case does not fit, QueueFull.
+    or `{delta_id}` of a delta that waits for a decision. `warm_start` is `{"traces": true,
+    "since"?: time}`: the policy starts from what explored traces say. Raises InvalidInput naming
+    the field, BudgetExceeded with the arithmetic where the worst case does not fit, QueueFull.
     """
     plan = planned(
         agent=agent,
@@ -85,6 +87,7 @@ def start_job(
     money.check_affordable(agent, plan.config, plan.estimate, now=timezone.now())
     if TrainingJob.objects.filter(status__in=ACTIVE).count() >= settings.ACE_WORKER_QUEUE_SIZE:
         raise QueueFull("as many training jobs are open as may be; try again later", retry_after=60)
+    plan = warming.warmed(plan, agent, warm_start)
     job = _stored(agent, plan, requested_by, title)
     if plan.estimate.usd:
         _grant(job, plan)
@@ -246,6 +249,9 @@ def _asked(job: TrainingJob, queries: Sequence[Mapping[str, Any]]) -> list[Task]
 
 def _stored(agent: Agent, plan: Plan, requested_by: str, title: str) -> TrainingJob:
     """Write the job's row with its tasks and the state that its first iteration goes on from."""
+    report: dict[str, Any] = {"split": plan.tasks.note, "arithmetic": plan.estimate.lines}
+    if plan.warm_start:
+        report["warm_start"] = plan.warm_start
     job = TrainingJob.objects.create(
         agent=agent,
         title=title[:200],
@@ -258,7 +264,7 @@ def _stored(agent: Agent, plan: Plan, requested_by: str, title: str) -> Training
         base_version=plan.base_version,
         candidates=plan.candidates,
         task_types=plan.task_types,
-        report={"split": plan.tasks.note, "arithmetic": plan.estimate.lines},
+        report=report,
     )
     parts: dict[Split, Sequence[Item]] = {
         Split.TRAIN: plan.tasks.train,

@@ -33,6 +33,9 @@ class Command(AceCommand):
         parser.add_argument("--config", metavar="JSON", default="{}")
         parser.add_argument("--iterations", type=int, help="n_iterations of the config")
         parser.add_argument("--reward", metavar="JSON")
+        parser.add_argument(
+            "--warm-start", action="store_true", help="start from traces that explored"
+        )
         parser.add_argument("--title", default="")
         parser.add_argument("--estimate", action="store_true", help="show the cost, start nothing")
         parser.add_argument("--queue", action="store_true", help="leave it to the workers")
@@ -45,7 +48,10 @@ class Command(AceCommand):
         if options["estimate"]:
             self._show_estimate(jobs.estimate(**asked), options["json"])
             return
-        job = jobs.start_job(**asked, requested_by="command", title=options["title"])
+        warm = {"traces": True} if options["warm_start"] else None
+        job = jobs.start_job(
+            **asked, requested_by="command", title=options["title"], warm_start=warm
+        )
         if not options["queue"]:
             job = jobs.run_in_foreground(job=job, progress=self._progress)
         status = selectors.status_of(job)
