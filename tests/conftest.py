@@ -12,6 +12,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from ace_project.core.embedded_postgres import temporary_server
+from ace_project.core.work import queue
 
 ENGINE = "django.db.backends.postgresql"
 ROOT = Path(__file__).resolve().parent.parent
@@ -53,6 +54,12 @@ def shared_data() -> Path:
     if not folder.is_dir():
         absent("shared", f"there is no recorded data at {folder}")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def working_process() -> None:
+    """Let every test's threads take work: a worker's loop that ended in this process forbade it."""
+    queue.closing.clear()
 
 
 @pytest.fixture(autouse=True)

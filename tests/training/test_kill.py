@@ -83,7 +83,8 @@ def kill_amid(job: TrainingJob, rng: np.random.Generator) -> None:
 
 
 def work_to_the_end(job: TrainingJob) -> TrainingJob:
-    os.waitpid(worker(), 0)
+    pid = worker()
+    wait_until(lambda: os.waitpid(pid, os.WNOHANG)[0], "the end of the job")
     job.refresh_from_db()
     return job
 
