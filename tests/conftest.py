@@ -12,7 +12,6 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from ace_project.core.embedded_postgres import temporary_server
-from ace_project.core.work import queue
 
 ENGINE = "django.db.backends.postgresql"
 ROOT = Path(__file__).resolve().parent.parent
@@ -59,6 +58,8 @@ def shared_data() -> Path:
 @pytest.fixture(autouse=True)
 def working_process() -> None:
     """Let every test's threads take work: a worker's loop that ended in this process forbade it."""
+    from ace_project.core.work import queue
+
     queue.closing.clear()
 
 

@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from evolution import pipeline, reflector, selectors
-from evolution.models import Origin
+from evolution import reflector
+from evolution import services as evolution
+from evolution.models import Origin, Trigger
 from evolution.services.traces import record_batch
 from playbooks import actors, services
 from playbooks.models import Agent, Delta, DeltaStatus, Mode, Source
@@ -43,11 +44,15 @@ def test_a_trace_from_outside_gives_the_agent_no_tool() -> None:
     own = [known | {"trace_id": "own", "steps": [{"tool": "pay", "arguments": {}}]}]
     outside = [known | {"trace_id": "out", "steps": [{"tool": "grant_admin", "arguments": {}}]}]
     record_batch(agent=agent, traces=outside, origin=Origin.IMPORTED)
-    runs = list(selectors.runs_to_learn_from(agent, newest=10**9, limit=10))
-    assert pipeline._tools(agent, runs, 10) == ["grant_admin"]
+    assert _tools_of_a_run(agent) == ["grant_admin"]
     record_batch(agent=agent, traces=own)
-    runs = list(selectors.runs_to_learn_from(agent, newest=10**9, limit=10))
-    assert pipeline._tools(agent, runs, 10) == ["pay"]
+    assert _tools_of_a_run(agent) == ["pay"]
+
+
+def _tools_of_a_run(agent: Agent) -> list[str]:
+    asked = {"trigger": Trigger.COMMAND, "requested_by": "test", "force": True}
+    run = evolution.start_run(agent=agent, **asked).run
+    return evolution.run_in_foreground(run=run, progress=lambda _: None).report["tools"]
 
 
 def test_a_waiver_frees_a_flood_in_portions_and_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
