@@ -26,9 +26,9 @@ def carry_out(scene: Scene, attempts: Sequence[Attempt]) -> list[Outcome]:
     BudgetExceeded before anything is spent, and Interrupted.
     """
     each: Decimal = scene.runtime.worst_case_usd(scene.config.max_steps_per_trajectory)
-    if each and getattr(scene.runtime, "metered", False):
+    if each and scene.runtime.metered:
         money.check_room(scene.job, each * len(attempts), now=timezone.now())
-    if not each or getattr(scene.runtime, "metered", False):
+    if not each or scene.runtime.metered:
         return collect(scene.runtime, attempts, scene.limits, go_on=scene.go_on)
     return _reserved(scene, attempts, each)
 

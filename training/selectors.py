@@ -5,12 +5,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.db.models import QuerySet
 
 from ace_project.core.errors import NotFound
 from training.models import (
     Evaluation,
-    EvaluationKind,
     JobState,
     PolicyCheckpoint,
     TrainingIteration,
@@ -161,18 +160,6 @@ def trajectory(job: TrainingJob, pk: int) -> Trajectory:
     if found is None:
         raise NotFound(f"there is no trajectory {pk} of job {job.pk}")
     return found
-
-
-def with_held_out(rows: QuerySet[TrainingJob]) -> QuerySet[TrainingJob]:
-    """Return jobs with the newest success on validation and the baseline's, for lists."""
-    newest = Evaluation.objects.filter(job=OuterRef("pk"), kind=EvaluationKind.VALIDATION).order_by(
-        "-iteration"
-    )
-    return rows.annotate(
-        held_out=Subquery(newest.values("success_rate")[:1]),
-        held_out_baseline=Subquery(newest.values("baseline_success_rate")[:1]),
-        cost_usd=F("spent_usd"),
-    )
 
 
 def _told(moment: datetime | None) -> str | None:

@@ -71,7 +71,7 @@ def obedient(attempt: Attempt) -> Outcome:
 class ScriptedRuntime:
     """Calls the test's own function."""
 
-    deterministic = True
+    metered = False
 
     def __init__(self, play: Play, usd: Decimal, simulated: bool) -> None:
         self.run = play

@@ -15,7 +15,7 @@ PATIENT = 240.0
 class Crowd:
     """A runtime of the test's own, and how many attempts it had at once at the most."""
 
-    simulated = deterministic = False
+    simulated = metered = False
 
     def __init__(self, play: Callable[[Attempt], Outcome]) -> None:
         self.play, self.now, self.most, self.lock = play, 0, 0, Lock()

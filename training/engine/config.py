@@ -39,11 +39,6 @@ _CHOICES: dict[str, tuple[str | None, ...]] = {
 }
 
 
-# How likely a context policy lets a bullet in at first, and one that joins a running policy.
-# From near all-on most groups fail alike and teach nothing.
-START_PROBABILITY, ADDED_PROBABILITY = 0.5, 0.3
-
-
 class InvalidConfig(ValueError):
     """A setting that cannot be; `field` names it."""
 

@@ -69,7 +69,7 @@ class ContextRuntime(Protocol):
     """Runs an agent that is told a context."""
 
     simulated: bool
-    deterministic: bool
+    metered: bool  # whether every call it makes is reserved and settled by itself
 
     def worst_case_usd(self, max_steps: int) -> Decimal:
         """Return what one attempt may cost at most, in US dollars; 0 where it costs us nothing."""

@@ -59,7 +59,7 @@ class HttpRuntime:
     """Calls an agent at a URL; every attempt has one id, under which it may be sent again."""
 
     simulated = False
-    deterministic = False
+    metered = False
 
     def __init__(
         self,

@@ -59,7 +59,6 @@ class OpenAIRuntime:
     """
 
     simulated = False
-    deterministic = False
     metered = True
 
     def __init__(self, spec: Mapping[str, Any], agent: Agent, pace: Pace | None = None) -> None:

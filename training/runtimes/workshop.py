@@ -46,7 +46,7 @@ class WorkshopRuntime:
     """Runs the sloppy agent of one world; the case's own tools say whether it succeeded."""
 
     simulated = True
-    deterministic = True
+    metered = False
 
     def __init__(self, seed: int) -> None:
         self._worlds = _worlds(seed)
