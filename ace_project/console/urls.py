@@ -3,6 +3,7 @@
 from django.urls import URLPattern, path, register_converter
 
 from ace_project.console import (
+    account,
     agents,
     audit,
     budget,
@@ -22,6 +23,7 @@ from ace_project.console import (
     review,
     runs,
     search,
+    staff,
     tokens,
     traces,
     transfer,
@@ -104,4 +106,18 @@ governing: list[URLPattern] = [
     path("audit/export/", audit.export, name="audit_export"),
 ]
 
-urlpatterns = [*deciding, *knowing, *training, *governing]
+people: list[URLPattern] = [
+    path("account/", account.page, name="account"),
+    path("account/sessions/end/", account.end_others, name="sessions_end"),
+    path("account/sessions/<int:pk>/end/", account.end_session, name="session_end"),
+    path("people/", staff.people, name="people"),
+    path("people/invite/", staff.invite, name="person_invite"),
+    path("people/<int:pk>/", staff.person, name="person"),
+    path("people/<int:pk>/role/", staff.role, name="person_role"),
+    path("people/<int:pk>/email/", staff.email, name="person_email"),
+    path("people/<int:pk>/active/", staff.active, name="person_active"),
+    path("people/<int:pk>/link/", staff.new_link, name="person_link"),
+    path("people/<int:pk>/factors/", staff.factors, name="person_factors"),
+]
+
+urlpatterns = [*deciding, *knowing, *training, *governing, *people]

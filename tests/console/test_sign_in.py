@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from ace_project.console.sign_in import one_time_path
+from ace_project.console.accounts.links import one_time_path
 
 pytestmark = pytest.mark.django_db
 
@@ -47,12 +47,12 @@ def test_the_link_is_only_followed(client: Client, operator: Any) -> None:
 def test_a_password_signs_in_and_goes_on_to_the_page_asked_for(
     client: Client, operator: Any
 ) -> None:
-    form = {"username": "operator", "password": "a long password 42", "next": "/review/"}
+    form = {"login": "operator", "password": "a long password 42", "next": "/review/"}
     assert client.post("/sign-in/", form).headers["Location"] == "/review/"
 
 
 def test_a_wrong_password_says_so_and_keeps_the_name(client: Client, operator: Any) -> None:
-    answer = client.post("/sign-in/", {"username": "operator", "password": "wrong"})
+    answer = client.post("/sign-in/", {"login": "operator", "password": "wrong"})
     assert answer.status_code == 200
     page = answer.content.decode()
     assert 'role="alert"' in page
@@ -61,6 +61,6 @@ def test_a_wrong_password_says_so_and_keeps_the_name(client: Client, operator: A
 
 def test_nobody_is_led_to_another_site(client: Client, operator: Any) -> None:
     form = {
-        "username": "operator", "password": "a long password 42", "next": "https://evil.example/",
+        "login": "operator", "password": "a long password 42", "next": "https://evil.example/",
     }  # fmt: skip
     assert client.post("/sign-in/", form).headers["Location"] == "/"
