@@ -69,7 +69,9 @@ def effects(agent: Agent, shown: Snapshot) -> dict[str, Effect]:
     """
     playbook = agent.playbook
     key = f"effects:{playbook.pk}:{shown.number}:{playbook.counted_to}"
-    found: dict[str, Effect] | None = caches["local"].get(key) if settings.ACE_ENABLE_CACHE else None
+    found: dict[str, Effect] | None = (
+        caches["local"].get(key) if settings.ACE_ENABLE_CACHE else None
+    )
     if found is None:
         runs = recent_uses(agent, shown.content, USES_WINDOW)
         worth = measure(runs.uses, runs.success, runs.kind, runs.group)

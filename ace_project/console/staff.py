@@ -12,7 +12,7 @@ from django.db.models.functions import Greatest
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from ace_project.console import keyset, refusals, visitor
 from ace_project.console.accounts import events, links, staff
@@ -23,7 +23,11 @@ from ace_project.core.people import GROUPS, Role, needs, role_given
 ROLES = [
     ("viewer", "Viewer", "Sees everything but people and secrets. Decides nothing."),
     ("reviewer", "Reviewer", "Approves, rejects and edits deltas; takes decisions back."),
-    ("operator", "Operator", "Changes agents, tokens, budgets and trainings; pauses and rolls back."),
+    (
+        "operator",
+        "Operator",
+        "Changes agents, tokens, budgets and trainings; pauses and rolls back.",
+    ),
     ("admin", "Admin", "Invites people, gives roles, reads every row in the data admin."),
 ]
 STATES = [("", "Active"), ("inactive", "Deactivated"), ("all", "Everybody")]
@@ -78,11 +82,14 @@ def _people() -> QuerySet[Any]:
     """Return people with what a row shows of each, in one query and one for the roles."""
     factors = Authenticator.objects.filter(user=OuterRef("pk"))
     second = factors.exclude(type=Authenticator.Type.RECOVERY_CODES)
-    rows = get_user_model()._default_manager.prefetch_related("groups").annotate(
-        has_factor=Exists(second),
-        last_seen=Greatest(Max("usersession__last_seen_at"), "last_login"),
+    return (
+        get_user_model()
+        ._default_manager.prefetch_related("groups")
+        .annotate(
+            has_factor=Exists(second),
+            last_seen=Greatest(Max("usersession__last_seen_at"), "last_login"),
+        )
     )
-    return rows
 
 
 @needs(Role.ADMIN)
@@ -186,5 +193,7 @@ def factors(request: HttpRequest, pk: int) -> HttpResponse:
     """Take away the second factors of somebody who lost them."""
     found = get_object_or_404(get_user_model(), pk=pk)
     gone = staff.remove_factors(person=found, by=visitor.actor_of(request))
-    messages.success(request, "Signing in needs no second factor now." if gone else "There was none.")
+    messages.success(
+        request, "Signing in needs no second factor now." if gone else "There was none."
+    )
     return redirect("console:person", pk)

@@ -14,6 +14,7 @@ VAR_DIR = Path(env.text("ACE_VAR_DIR", str(BASE_DIR / "var")))
 
 DEBUG = False
 SECRET_KEY = env.text("SECRET_KEY")
+SECRET_KEY_FALLBACKS = env.names("SECRET_KEY_FALLBACKS")
 ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", ("127.0.0.1", "localhost", "[::1]"))
 CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS")
 
@@ -84,8 +85,8 @@ DATABASES["default"].setdefault("CONN_MAX_AGE", None)
 
 REDIS_URL = env.text("REDIS_URL")
 CACHES: dict[str, dict[str, object]] = {
-    # What every process must count alike: the brake on guessing, codes that were used. Only people's
-    # sign-ins touch it. Its table is made by a migration of core.
+    # What all processes must count alike: the brake on guessing, codes that were used. Only
+    # sign-ins touch it; a migration of core makes its table.
     "default": {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",
         "LOCATION": "shared_cache",

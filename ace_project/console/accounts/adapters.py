@@ -12,6 +12,7 @@ from cryptography.fernet import Fernet, MultiFernet
 from django.conf import settings
 from django.http import HttpRequest
 from django.shortcuts import render
+from django.utils.encoding import force_bytes
 
 from ace_project.console.accounts import events, identities
 from ace_project.core.errors import Forbidden
@@ -82,5 +83,5 @@ class FactorAdapter(DefaultMFAAdapter):
 
 def _cipher() -> MultiFernet:
     keys = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
-    digests = (sha256(b"ace.second-factor" + key.encode()).digest() for key in keys)
+    digests = (sha256(b"ace.second-factor" + force_bytes(key)).digest() for key in keys)
     return MultiFernet([Fernet(urlsafe_b64encode(digest)) for digest in digests])

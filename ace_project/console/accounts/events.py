@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from playbooks import actors, audit
 
-# So many wrong passwords or codes in so many seconds are a burst: as many as the brake lets through.
+# So many wrong passwords or codes in so many seconds are a burst; the brake lets no more through.
 BURST = 5
 BURST_SECONDS = 300
 # For who is not known by name: a name typed by a stranger may be somebody's password.

@@ -38,9 +38,7 @@ def invited(token: str) -> Any:
     Call it in a transaction: the person's row is locked, so that a link is used once.
     """
     try:
-        value = signing.loads(
-            token, salt=_INVITATION, max_age=settings.ACE_INVITATION_HOURS * 3600
-        )
+        value = signing.loads(token, salt=_INVITATION, max_age=settings.ACE_INVITATION_HOURS * 3600)
     except signing.BadSignature:
         return None
     people = get_user_model()._default_manager.select_for_update()

@@ -82,7 +82,14 @@ def places_of(request: HttpRequest) -> list[Place]:
     alive = UserSession.objects.purge_and_list(request.user)
     here = request.session.session_key
     places = [
-        Place(s.pk, browser_of(s.user_agent), s.ip, s.created_at, s.last_seen_at, s.session_key == here)
+        Place(
+            s.pk,
+            browser_of(s.user_agent),
+            s.ip,
+            s.created_at,
+            s.last_seen_at,
+            s.session_key == here,
+        )
         for s in alive
     ]
     return sorted(places, key=lambda place: (not place.is_here, -place.seen.timestamp()))

@@ -22,13 +22,11 @@ def admins() -> QuerySet[Any]:
     """Return the active people who may do everything."""
     people = get_user_model()._default_manager.filter(is_active=True)
     groups = Group.objects.filter(name=Role.ADMIN.name.lower())
-    return people.filter(
-        Q(is_superuser=True) | Q(pk__in=groups.values("user__pk"))
-    )
+    return people.filter(Q(is_superuser=True) | Q(pk__in=groups.values("user__pk")))
 
 
 def _locked(person: Any) -> Any:
-    """Return the person's row, locked, and those of all admins, so that two cannot leave at once."""
+    """Return the person's row; it and all admins' are locked, so that two cannot leave at once."""
     people = get_user_model()._default_manager
     ids = {person.pk, *admins().values_list("pk", flat=True)}
     rows = people.select_for_update().filter(pk__in=ids).order_by("pk")
