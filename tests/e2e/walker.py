@@ -13,7 +13,14 @@ DESK = {"viewport": {"width": 1440, "height": 900}}
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
 METHOD_NOT_ALLOWED = 405
 # Pages that say no.
-RIGHT = {"not-found": 404, "sign-in-once": 403}
+RIGHT = {
+    "not-found": 404,
+    "sign-in-once": 403,
+    "invited": 403,
+    # There is no provider to ask.
+    "oidc_begin": 401,
+    "openid_connect_callback": 401,
+}
 
 
 def _complains(said: Any) -> bool:
