@@ -14,6 +14,7 @@ from playbooks.models import (
     AuditEvent,
     Bullet,
     Delta,
+    DeltaComment,
     Playbook,
     PlaybookVersion,
     Review,
@@ -87,7 +88,7 @@ class BulletAdmin(_OfPlaybook):
 class DeltaAdmin(_OfPlaybook):
     icon = "difference"
     list_display = ("id", "playbook", "status", "source", "confidence", "author", "created_at")
-    list_filter = ("status", "source")
+    list_filter = ("status", "source", "risk")
     search_fields = ("id", "playbook__agent__agent_id", "delta_id", "client_delta_id")
     search_help_text = "A number, an agent or an id, exactly"
     large_fields = ("operations", "expectations", "inverse", "conflicts", "evidence", "verdicts")
@@ -100,14 +101,31 @@ class DeltaAdmin(_OfPlaybook):
 @admin.register(Review)
 class ReviewAdmin(InspectOnly):
     icon = "gavel"
-    list_display = ("id", "delta", "decision", "reviewer", "self_approved", "reason", "created_at")
+    list_display = (
+        *("id", "delta", "decision", "reviewer", "stands", "self_approved", "reason"),
+        "created_at",
+    )
     list_select_related = ("delta",)
-    list_filter = ("decision", "self_approved")
+    list_filter = ("decision", "stands", "self_approved")
     search_fields = ("delta__id", "reviewer")
     search_help_text = "A delta's number or a reviewer, exactly"
     is_large = searches_exactly = True
 
     def view_on_site(self, row: Review) -> str:
+        """Return the page of the delta."""
+        return reverse("console:delta", args=[row.delta_id])
+
+
+@admin.register(DeltaComment)
+class DeltaCommentAdmin(InspectOnly):
+    icon = "comment"
+    list_display = ("id", "delta", "author", "text", "created_at")
+    list_select_related = ("delta",)
+    search_fields = ("delta__id", "author")
+    search_help_text = "A delta's number or an author, exactly"
+    is_large = searches_exactly = True
+
+    def view_on_site(self, row: DeltaComment) -> str:
         """Return the page of the delta."""
         return reverse("console:delta", args=[row.delta_id])
 
