@@ -36,8 +36,15 @@ class UserAdmin(InspectOnly, DjangoUserAdmin):  # type: ignore[misc]
     list_display = ("username", "first_name", "last_name", "roles", "is_active", "last_login")
     list_filter = ("is_active", "groups")
     ordering = ("username",)
-    changeable: ClassVar = ("username", "first_name", "last_name", "email", "is_active", "groups")
-    kept: ClassVar = ("is_superuser", "last_login", "date_joined")
+    changeable: ClassVar[tuple[str, ...]] = (
+        "username",
+        "first_name",
+        "last_name",
+        "email",
+        "is_active",
+        "groups",
+    )
+    kept: ClassVar[tuple[str, ...]] = ("is_superuser", "last_login", "date_joined")
     fieldsets = ((None, {"fields": (*changeable, *kept)}),)
     filter_horizontal = ()
     secret_fields = ("password",)

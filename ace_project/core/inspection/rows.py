@@ -43,7 +43,7 @@ class InspectOnly(ModelAdmin):
     list_fullwidth = True
     list_before_template = "admin/window.html"
     change_form_outer_after_template = "admin/related_rows.html"
-    ordering: Sequence[str] = ("-pk",)
+    ordering: ClassVar[Sequence[str]] = ("-pk",)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         """Who may enter sees every kind of row."""
