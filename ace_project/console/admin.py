@@ -27,7 +27,7 @@ from playbooks import audit
 
 admin.site.unregister(get_user_model())
 admin.site.unregister(Group)
-# Providers come from the environment, their tokens are not kept, and no address is verified by mail.
+# Providers come from the environment, without kept tokens; no address is verified by mail.
 for unused in (EmailAddress, Authenticator, SocialAccount, SocialApp, SocialToken, UserSession):
     admin.site.unregister(unused)
 
