@@ -9,6 +9,7 @@ from playbooks.services.agents import (
     set_private_names,
     update_agent,
 )
+from playbooks.services.citing import cite_traces
 from playbooks.services.deltas import Outcome, add_verdicts, propose_delta, renew_delta
 from playbooks.services.reviews import (
     approve_delta,
@@ -25,6 +26,7 @@ __all__ = [
     "Outcome",
     "add_verdicts",
     "approve_delta",
+    "cite_traces",
     "create_agent",
     "delete_agent",
     "edit_and_approve",

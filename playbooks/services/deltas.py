@@ -23,6 +23,7 @@ from playbooks.models import (
     Playbook,
     Source,
 )
+from playbooks.services.citing import renewed
 from playbooks.services.decisions import audit_delta, decide_again, decide_now, decision_of
 from playbooks.services.publish import locked_playbook
 from playbooks.signals import delta_proposed, delta_renewed
@@ -206,8 +207,13 @@ def renew_delta(
     if delta.status != DeltaStatus.PENDING_REVIEW:
         return delta
     delta.confidence = delta.raw_confidence = confidence
-    delta.reasoning, delta.evidence, delta.run_id = reasoning, evidence, run_id
-    delta.playbook, delta.may_apply = playbook, may_apply
+    delta.reasoning, delta.evidence, delta.run_id = (
+        reasoning,
+        renewed(delta.evidence, evidence),
+        run_id,
+    )
+    # Who named traces for it wants it decided by a person.
+    delta.playbook, delta.may_apply = playbook, may_apply and "by_hand" not in delta.evidence
     mode = Mode(playbook.agent.mode)
     # A model spoke of the same change; it is not asked again because the evidence grew.
     _judge(delta, [v for v in delta.verdicts if is_models_word(v)], mode, safety)
