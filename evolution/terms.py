@@ -167,6 +167,5 @@ def _either(value: bool | None) -> Sequence[bool]:
 
 def read_state(term: str) -> tuple[bool, bool, str]:
     """Return success, has_errors and origin of a term of `state`."""
-    outcome, errors, letter = term[2:5]
-    origin = next(name for name, known in _ORIGINS.items() if known == letter)
-    return outcome == "s", errors == "e", origin
+    origin = next(name for name, letter in _ORIGINS.items() if letter == term[4])
+    return term[2] == "s", term[3] == "e", origin

@@ -49,6 +49,7 @@ def trace(request: HttpRequest, pk: int) -> HttpResponse:
         "branches": branches,
         "branch": next((branch for branch in branches if branch.is_open), None),
         "trail": shown,
+        "whole": _span([branch.part for branch in branches]).ends,
         "step_url": f"{reverse('console:trace', args=[pk])}steps/",
     }
     if "HX-Request" in request.headers:
@@ -70,7 +71,7 @@ def trace_of(pk: int) -> ExecutionTrace:
 
 def _branches(parts: list[Part], start: int) -> list[Branch]:
     """Return the parts with the one open that holds step number `start`, or the last one."""
-    span = Span(0.0, parts[-1].start + parts[-1].seconds if parts else 0.0)
+    span = _span(parts)
     here = next((n for n, part in enumerate(parts) if start <= part.last), len(parts) - 1)
     return [
         Branch(
@@ -80,15 +81,19 @@ def _branches(parts: list[Part], start: int) -> list[Branch]:
     ]
 
 
+def _span(parts: list[Part]) -> Span:
+    """Return the time line of the whole trace."""
+    return Span(0.0, parts[-1].start + parts[-1].seconds if parts else 0.0)
+
+
 def _trail(pk: int, branches: list[Branch]) -> Trail:
-    """Return the rows of the open part."""
+    """Return the rows of the open part, on its own time line: on the whole they were dots."""
     part = next((branch.part for branch in branches if branch.is_open), None)
     if part is None:
         return trail([])
-    last = branches[-1].part
     errors = (b.part.first_error for b in branches if b.part.first_error is not None)
     steps = trace_steps.steps_of(pk, part.first, part.last)
-    span = Span(part.start, last.start + last.seconds)
+    span = Span(part.start, part.seconds, origin=part.start)
     return trail(steps, first=part.first, span=span, first_error=next(errors, None))
 
 

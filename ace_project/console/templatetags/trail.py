@@ -35,18 +35,25 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The time line of a whole trace, in seconds: where its rows begin and how long it is."""
+    """A time line in seconds: from `origin`, `total` long, with rows that begin at `start`."""
 
     start: float
     total: float
+    origin: float = 0.0
 
     def left(self, elapsed: float) -> float:
         """Return where a bar begins that many seconds after the rows do."""
-        return (self.start + elapsed) * self._scale
+        return (self.start - self.origin + elapsed) * self._scale
 
     def width(self, seconds: float) -> float:
         """Return how long the bar of so many seconds is; one too short to see gets two units."""
         return max(2.0, seconds * self._scale)
+
+    @property
+    def ends(self) -> tuple[str, str, str]:
+        """Return where the time line begins, has its middle and ends, in words."""
+        half = self.origin + self.total / 2
+        return _clock(self.origin), _clock(half), _clock(self.origin + self.total)
 
     @property
     def _scale(self) -> float:
@@ -61,13 +68,8 @@ class Trail:
     timed: bool
     failed: int
     first_error: int | None
-    total: float
+    ends: tuple[str, str, str]
     total_width: int = WIDTH
-
-    @property
-    def half(self) -> float:
-        """Return the middle of the time line, in seconds."""
-        return self.total / 2
 
 
 def as_text(value: object, most: int = _MAX_SHOWN) -> str:
@@ -158,4 +160,4 @@ def trail(
     for number, step in enumerate(steps, first):
         rows.append(_row(step, number, number == first_error, elapsed, span, most))
         elapsed += _seconds(step) or 0.0
-    return Trail(rows, span.total > 0, len(failed), first_error, span.total)
+    return Trail(rows, span.total > 0, len(failed), first_error, span.ends)
