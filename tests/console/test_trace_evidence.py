@@ -51,7 +51,7 @@ def test_chosen_traces_are_added_to_a_delta_that_waits(
     pair: tuple[ExecutionTrace, ...],
     propose: Callable[..., Delta],
 ) -> None:
-    delta, (failed, good) = propose(), pair
+    delta, good = propose(), pair[1]
     body = chosen(*pair, do="attach", delta=delta.pk, **{f"side-{good.pk}": ""})
     answer = signed_in("reviewer").post(URL, body)
     assert answer["Location"] == f"/review/{delta.pk}/"
