@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -25,8 +24,7 @@ def pair(request: HttpRequest) -> HttpResponse:
     """Go to the comparison of the two traces picked in the list."""
     picked = list(dict.fromkeys(request.GET.getlist("trace")))
     if len(picked) != 2 or not all(key.isascii() and key.isdigit() for key in picked):
-        messages.error(request, "Choose exactly two traces to compare.")
-        return redirect("console:traces")
+        return render(request, "trace_choice.html", {"problem": "Choose two traces to compare."})
     left, right = sorted(int(key) for key in picked)
     return redirect("console:trace_compare", left, right)
 

@@ -51,7 +51,7 @@ def chosen_traces(asked: Mapping[str, Any], keys: list[str]) -> Chosen:
     shown = rows.only(*LIST_FIELDS, "agent__agent_id", "agent__simulated", "agent__playbook")
     found = list(shown.order_by("-pk")[: MOST_TRACES + 1])
     if not found:
-        return Chosen(problem="Choose one or more traces in the list first.")
+        return Chosen(problem="Choose the traces that shall be evidence.")
     if len({row.agent_id for row in found}) > 1:
         return Chosen(problem="Choose traces of one agent: a delta belongs to one.")
     if len(found) > MOST_TRACES:
@@ -67,8 +67,7 @@ def evidence(request: HttpRequest) -> HttpResponse:
     asked = request.POST if request.method == "POST" else request.GET
     chosen = chosen_traces(asked, asked.getlist("trace"))
     if chosen.agent is None:
-        messages.error(request, chosen.problem)
-        return redirect("console:traces")
+        return render(request, "trace_choice.html", {"problem": chosen.problem})
     error = ""
     if request.method == "POST":
         try:

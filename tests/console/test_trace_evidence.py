@@ -77,7 +77,7 @@ def test_a_delta_of_another_agent_or_one_decided_is_refused(
     assert reviewer.post(URL, chosen(*pair, do="attach", delta="x")).status_code == 400
 
 
-def test_traces_of_two_agents_and_none_at_all_are_sent_back_to_the_list(
+def test_traces_of_two_agents_and_none_at_all_are_to_be_chosen_anew(
     signed_in: Callable[..., Client], pair: tuple[ExecutionTrace, ...]
 ) -> None:
     other = services.create_agent(agent_id="other", author=person("bob"))
@@ -86,7 +86,9 @@ def test_traces_of_two_agents_and_none_at_all_are_sent_back_to_the_list(
     )
     reviewer = signed_in("reviewer")
     for asked in (chosen(pair[0], foreign), {}, {"trace": "x"}):
-        assert reviewer.get(URL, asked)["Location"] == "/traces/"
+        page = reviewer.get(URL, asked).content.decode()
+        assert "Choose traces" in page
+        assert "Add to its evidence" not in page
 
 
 def test_a_proposal_by_hand_carries_the_chosen_traces(
