@@ -109,14 +109,15 @@ def _waiting() -> dict[str, Any]:
     rows = Delta.objects.filter(status__in=WAITING)
     held = {row["status"]: row for row in _by_status(rows)}
     ready, conflict = (held.get(status, {}) for status in WAITING)
-    first = min((row["first"] for row in held.values()), default=None)
+    # No row has the key 0.
+    first: int = min((row["first"] for row in held.values()), default=0)
     oldest = Delta.objects.filter(pk=first).values_list("created_at", flat=True)
     return {
         "all": sum(row["n"] for row in held.values()),
         "ready": ready.get("n", 0),
         "conflict": conflict.get("n", 0),
         "simulated": rows.filter(playbook__agent__simulated=True).count(),
-        "oldest": oldest.first() if first else None,
+        "oldest": oldest.first(),
     }
 
 
