@@ -26,7 +26,9 @@ class Walker:
 
     def __init__(self, browser: Any, base_url: str, **options: Any) -> None:
         self.complaints: list[str] = []
-        self.contexts = [browser.new_context(base_url=base_url, **options) for _ in range(2)]
+        # What moves slowly cannot be looked at right after a key.
+        still = {"reduced_motion": "reduce", **options}
+        self.contexts = [browser.new_context(base_url=base_url, **still) for _ in range(2)]
         signed_in, anonymous = self.contexts
         client = Client()
         client.force_login(get_user_model().objects.get(username="zoe"))
