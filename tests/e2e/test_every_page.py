@@ -47,7 +47,7 @@ def test_every_page_and_layer_is_open_to_assistive_technology_and_the_keyboard(
         for layer in checks.opened_layers(shown, layers_seen):
             layers_seen.add(layer)
             found += [f"{page.name}, {layer}: {line}" for line in checks.axe_findings(shown)]
-    assert not found
+    assert not found, "\n".join(found)
     assert {"keys"} < layers_seen
 
 
@@ -57,7 +57,7 @@ def test_every_page_fits_a_phone_in_the_dark(walker: Maker, world: World) -> Non
         lines = checks.axe_findings(shown, "color-contrast", "target-size")
         lines += checks.overflow_findings(shown) + checks.target_findings(shown)
         found += [f"{page.name}: {line}" for line in lines]
-    assert not found
+    assert not found, "\n".join(found)
 
 
 def test_every_page_is_whole_without_a_script(walker: Maker, world: World) -> None:
@@ -66,7 +66,7 @@ def test_every_page_is_whole_without_a_script(walker: Maker, world: World) -> No
     for page, shown in plain.walk(every_page(world)):
         lines = checks.overflow_findings(shown) + checks.dead_buttons(shown)
         found += [f"{page.name}: {line}" for line in lines]
-    assert not found
+    assert not found, "\n".join(found)
 
 
 def test_an_empty_installation_has_pages_too(walker: Maker, transactional_db: None) -> None:
@@ -74,4 +74,4 @@ def test_an_empty_installation_has_pages_too(walker: Maker, transactional_db: No
     found = []
     for page, shown in walker(**DESK, color_scheme="dark").walk(pages_without_samples()):
         found += [f"{page.name}: {line}" for line in checks.axe_findings(shown)]
-    assert not found
+    assert not found, "\n".join(found)
