@@ -5,6 +5,7 @@ from django.urls import URLPattern, path, register_converter
 from ace_project.console import (
     agents,
     audit,
+    audit_export,
     budget,
     calls,
     delta,
@@ -101,7 +102,8 @@ governing: list[URLPattern] = [
     path("budget/raise/", budget.raise_limit, name="budget_raise"),
     path("calls/<uuid:pk>/", calls.call, name="call"),
     path("audit/", audit.log, name="audit"),
-    path("audit/export/", audit.export, name="audit_export"),
+    path("audit/export/", audit_export.export, name="audit_export"),
+    path("audit/verify/", audit.verify, name="audit_verify"),
 ]
 
 urlpatterns = [*deciding, *knowing, *training, *governing]

@@ -18,6 +18,7 @@ from playbooks.services.reviews import (
     request_changes,
     undo_decision,
 )
+from playbooks.services.verification import start_verification
 from playbooks.services.versions import import_playbook, roll_back_to
 from playbooks.services.waivers import end_expired_waivers, end_waiver, waive_verdict
 
@@ -41,6 +42,7 @@ __all__ = [
     "set_mode",
     "set_override",
     "set_private_names",
+    "start_verification",
     "undo_decision",
     "update_agent",
     "waive_verdict",
