@@ -54,6 +54,15 @@ def verification_of(chain: str | None) -> dict[str, Any]:
     }
 
 
+def chain_state(agent_id: str) -> dict[str, Any]:
+    """Return what the newest verification says of an agent's chains; `problem` is its own."""
+    state = verification_of(agent_id)
+    row = state["row"]
+    problems = [p for p in (row.problems if row else []) if p["chain"] == agent_id]
+    said = "; ".join(f"{p['link']}: {p['problem']}" for p in problems)
+    return {**state, "problem": said}
+
+
 def _query(chain: str | None) -> str:
     return "" if chain is None else AuditFilters(chain=chain or SYSTEM).query()
 

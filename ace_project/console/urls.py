@@ -7,6 +7,7 @@ from ace_project.console import (
     audit,
     audit_export,
     budget,
+    bullet,
     calls,
     delta,
     guided,
@@ -49,6 +50,7 @@ deciding: list[URLPattern] = [
 knowing: list[URLPattern] = [
     path("playbooks/", playbook.playbooks, name="playbooks"),
     path("playbooks/<agent_id:agent_id>/", playbook.page, name="playbook"),
+    path("playbooks/<agent_id:agent_id>/bullets/<slug:bullet_id>/", bullet.page, name="bullet"),
     path("playbooks/<agent_id:agent_id>/compare/", versions.compare, name="version_compare"),
     path("playbooks/<agent_id:agent_id>/rollback/", versions.rollback, name="rollback"),
     path("playbooks/<agent_id:agent_id>/propose/", propose.propose, name="propose"),

@@ -136,14 +136,35 @@ def test_a_bullet_says_who_brought_it_in_and_what_waits_on_it(
     assert "bob" in page
 
 
-def test_a_reworded_bullet_shows_what_it_said_before(
+def test_a_reworded_bullet_leads_to_how_its_text_came_about(
     signed_in: Callable[..., Client], agent: Agent, propose: Callable[..., Delta]
 ) -> None:
     name = bullet("Open with a summary.").bullet_id
     change = {"op": "update", "bullet_id": name, "text": "Close with a summary."}
-    services.approve_delta(delta=propose(operations=[change]), by=BOB)
-    page = signed_in("viewer").get(PAGE).content.decode()
-    assert "Before: Open with a summary." in page
+    delta = services.approve_delta(delta=propose(operations=[change]), by=BOB)
+    viewer = signed_in("viewer")
+    now = bullet("Close with a summary.").bullet_id
+    assert f'href="/playbooks/airline/bullets/{now}/"' in viewer.get(PAGE).content.decode()
+    page = viewer.get(f"/playbooks/airline/bullets/{now}/").content.decode()
+    assert "<del>Open</del> <ins>Close</ins> with a summary." in page
+    assert f"delta {delta.pk}" in page
+    before = viewer.get(f"/playbooks/airline/bullets/{name}/").content.decode()
+    assert "not in the live version" in before
+    assert "It was reworded:" in before
+
+
+def test_the_page_of_a_bullet_names_the_traces_that_used_it_and_the_deltas_about_it(
+    signed_in: Callable[..., Client], agent: Agent, propose: Callable[..., Delta]
+) -> None:
+    name = bullet("Open with a summary.").bullet_id
+    waiting = propose(operations=[{"op": "remove", "bullet_id": name}])
+    propose("Quote the fare.")
+    fields = {"agent": agent, "captured_at": timezone.now(), "success": True}
+    ExecutionTrace.objects.create(trace_id="with-it", bullets=[name], **fields)
+    ExecutionTrace.objects.create(trace_id="without-it", bullets=[], **fields)
+    answer = signed_in("viewer").get(f"/playbooks/airline/bullets/{name}/")
+    assert [delta.pk for delta, _ in answer.context["deltas"]] == [waiting.pk]
+    assert [trace["trace_id"] for trace in answer.context["traces"]] == ["with-it"]
 
 
 @pytest.mark.parametrize(
@@ -214,29 +235,80 @@ def test_hostile_content_is_escaped_and_hidden_characters_are_shown(
     assert "U+202E" in page
 
 
-def test_long_playbooks_are_cut_with_a_way_to_the_rest(
-    signed_in: Callable[..., Client], db: None
+@pytest.fixture
+def long_playbook(db: None) -> Agent:
+    """Return an agent with 630 bullets in two sections, and a value."""
+    content = {
+        "strategies": [f"Lesson {n}." for n in range(600)],
+        "goals": [f"Goal {n}." for n in range(30)],
+        "limits": {"seconds": 3},
+    }
+    return services.create_agent(agent_id="airline", author=BOB, initial_context=content)
+
+
+def test_a_long_playbook_shows_how_its_sections_begin_and_leads_to_the_rest(
+    signed_in: Callable[..., Client], long_playbook: Agent
 ) -> None:
-    content = {"strategies": [f"Lesson {n}." for n in range(600)]}
-    services.create_agent(agent_id="airline", author=BOB, initial_context=content)
     viewer = signed_in("viewer")
     with CaptureQueriesContext(connection) as queries:
         page = viewer.get(PAGE).content.decode()
     assert len(queries) <= 17
-    assert "100 more bullets" in page
-    assert "Lesson 599." not in page
-    assert "Lesson 599." in viewer.get(PAGE, {"all": "1"}).content.decode()
+    assert "590 more in strategies" in page
+    assert "Lesson 10." not in page
+    section = viewer.get(PAGE, {"section": "strategies", "start": "500"}).content.decode()
+    assert "bullets 501 to 600 of 600" in section
+    assert "Lesson 599." in section
+    assert "Goal 1." not in section
+    assert "Earlier bullets" in section
+    assert "Later bullets" not in section
 
 
-def test_verify_tells_a_whole_chain_from_a_broken_one(
+def test_a_bullet_is_found_in_a_long_playbook_by_its_words_or_its_id(
+    signed_in: Callable[..., Client], long_playbook: Agent
+) -> None:
+    viewer = signed_in("viewer")
+    for words in ("lesson 577", bullet("Lesson 577.").bullet_id):
+        page = viewer.get(PAGE, {"find": words}).content.decode()
+        assert "1 bullet with" in page
+        assert "Lesson 577." in page
+        assert "Lesson 1." not in page
+    assert (
+        "No bullet of v1 has these words." in viewer.get(PAGE, {"find": "zebra"}).content.decode()
+    )
+
+
+def test_a_section_that_is_not_there_says_so(
+    signed_in: Callable[..., Client], long_playbook: Agent
+) -> None:
+    page = signed_in("viewer").get(PAGE, {"section": "nowhere"}).content.decode()
+    assert "which v1 does not have" in page
+
+
+def test_the_timeline_of_a_long_history_stands_around_the_version_that_is_read(
+    signed_in: Callable[..., Client], agent: Agent
+) -> None:
+    services.import_playbook(agent=agent, content={}, author=BOB, reason="empty")
+    for number in range(49):
+        services.roll_back_to(agent=agent, to_version=1, reason=f"why {number}", author=BOB)
+    viewer = signed_in("viewer")
+    numbers = [item["number"] for item in viewer.get(PAGE).context["timeline"]]
+    assert numbers[0] == 51
+    context = viewer.get(PAGE, {"version": "12"}).context
+    assert 12 in [item["number"] for item in context["timeline"]]
+    assert [point["number"] for point in context["plotted"]] == list(range(10, 22))
+
+
+def test_the_page_says_of_its_chain_whether_it_was_verified_when_and_what_broke(
     signed_in: Callable[..., Client], agent: Agent
 ) -> None:
     viewer = signed_in("viewer")
-    assert "chain verified" in viewer.get(PAGE, {"verify": "1"}).content.decode()
+    fields = {"chain": "airline", "then": "playbook"}
+    page = viewer.post("/audit/verify/", fields, follow=True).content.decode()
+    assert "verified <time" in page
     PlaybookVersion.objects.filter(playbook__agent=agent).update(
         content={"strategies": ["Forged."]}
     )
-    page = viewer.get(PAGE, {"verify": "1"}).content.decode()
+    page = viewer.post("/audit/verify/", fields, follow=True).content.decode()
     assert "chain broken" in page
     assert "version 1: its content is not what was written" in page
 

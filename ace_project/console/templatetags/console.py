@@ -325,10 +325,10 @@ def interval_plot(
 
 @register.inclusion_tag("parts/versions_plot.html")
 def versions_plot(versions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Success per version, oldest first: dicts of number, share, low, high, live, hurts, note."""
+    """Success per version, oldest first: see plots.versions_plot."""
     return {
-        "wide": plots.versions_plot(versions, width=860, height=150, notes=True),
-        "narrow": plots.versions_plot(versions[-7:], width=330, height=170, notes=False),
+        "wide": plots.versions_plot(versions, width=860, height=168, notes=True),
+        "narrow": plots.versions_plot(versions[-7:], width=330, height=186, notes=False),
     }
 
 
