@@ -50,6 +50,7 @@ class Outline:
     find: str = ""
     found: int = 0
     start: int = 0
+    size: int = PAGE
 
     @property
     def is_whole(self) -> bool:
@@ -64,7 +65,7 @@ class Outline:
     @property
     def earlier(self) -> int | None:
         """Where the page of the section before this one begins, None on the first."""
-        return max(0, self.start - PAGE) if self.section is not None and self.start else None
+        return max(0, self.start - self.size) if self.section is not None and self.start else None
 
     @property
     def later(self) -> int | None:
@@ -75,7 +76,12 @@ class Outline:
 
 
 def outline(
-    content: Content, *, section: str | None = None, start: int = 0, find: str = ""
+    content: Content,
+    *,
+    section: str | None = None,
+    start: int = 0,
+    find: str = "",
+    size: int = PAGE,
 ) -> Outline:
     """Return what a page shows of `content`; a section that is not there shows nothing."""
     sections = _by_section(content)
@@ -86,9 +92,9 @@ def outline(
         return Outline(parts, jumps, total, find=find, found=found)
     if section is not None:
         parts = [p for p in _parts(content, sections) if p.name == section]
-        begin = min(start, max(0, len(sections.get(section, [])) - 1)) // PAGE * PAGE
-        shown = [_cut(p, sections[p.name], begin, PAGE) for p in parts]
-        return Outline(shown, jumps, total, section=section, start=begin)
+        begin = min(start, max(0, len(sections.get(section, [])) - 1)) // size * size
+        shown = [_cut(p, sections[p.name], begin, size) for p in parts]
+        return Outline(shown, jumps, total, section=section, start=begin, size=size)
     first = MOST_WHOLE if total <= MOST_WHOLE else FIRST
     parts = _parts(content, sections)[:MOST_SECTIONS]
     return Outline([_cut(p, sections[p.name], 0, first) for p in parts], jumps, total)

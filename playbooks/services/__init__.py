@@ -9,7 +9,13 @@ from playbooks.services.agents import (
     set_private_names,
     update_agent,
 )
-from playbooks.services.deltas import Outcome, add_verdicts, propose_delta, renew_delta
+from playbooks.services.deltas import (
+    Outcome,
+    add_verdicts,
+    preview_delta,
+    propose_delta,
+    renew_delta,
+)
 from playbooks.services.reviews import (
     approve_delta,
     edit_and_approve,
@@ -33,6 +39,7 @@ __all__ = [
     "end_waiver",
     "get_or_create_agent",
     "import_playbook",
+    "preview_delta",
     "propose_delta",
     "rebase_and_approve",
     "reject_delta",

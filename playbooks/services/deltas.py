@@ -98,6 +98,35 @@ def propose_delta(
     return _bring_in(delta, mode, [v.to_json() for v in verdicts], safety)
 
 
+def preview_delta(
+    *,
+    agent: Agent,
+    operations: Sequence[dict[str, Any]],
+    confidence: float,
+    source: Source,
+    author: Actor,
+    base_version: int,
+    reasoning: str = "",
+) -> Delta:
+    """Judge a change as `propose_delta` would, and keep nothing: the delta is not stored.
+
+    Raises InvalidInput for malformed operations, NotFound for a base version that never was.
+    """
+    delta = Delta(
+        playbook=agent.playbook,
+        base_version=base_version,
+        confidence=confidence,
+        raw_confidence=confidence,
+        reasoning=reasoning,
+        source=source,
+        author=str(author),
+        may_apply=False,
+    )
+    delta.operations = _read_operations(_base(delta), operations, None)
+    _judge(delta, (), Mode(agent.mode), _examined(operations, None))
+    return delta
+
+
 def _bring_in(
     delta: Delta, mode: Mode, others: Iterable[dict[str, Any]], safety: SafetyContext | None
 ) -> Outcome:

@@ -9,17 +9,16 @@ from django.utils import timezone
 from ace_project.core.errors import Conflict, Forbidden, InvalidInput
 from playbooks import audit, selectors
 from playbooks.actors import Actor, ActorKind
-from playbooks.content import Content, ContentError, bullets, normalise_content, same
+from playbooks.content import ContentError, normalise_content, same
 from playbooks.models import (
     Agent,
-    Bullet,
     Delta,
     DeltaStatus,
     Playbook,
     PlaybookVersion,
     VersionKind,
 )
-from playbooks.services.publish import locked_playbook, publish
+from playbooks.services.publish import keep_aliases, locked_playbook, publish
 
 
 @transaction.atomic
@@ -126,17 +125,5 @@ def import_playbook(
             reason=reason,
         )
         mark_effective(playbook, author, reason, now)
-    _keep_aliases(playbook, value, aliases or {})
+    keep_aliases(playbook, value, aliases or {})
     return version
-
-
-def _keep_aliases(playbook: Playbook, content: Content, aliases: dict[str, Any]) -> None:
-    wanted: dict[str, list[Any]] = {}
-    for bullet in bullets(content):
-        given = aliases.get(bullet.section, [])
-        if bullet.position < len(given) and given[bullet.position]:
-            wanted.setdefault(bullet.bullet_id, []).append(given[bullet.position])
-    rows = list(Bullet.objects.filter(playbook=playbook, bullet_id__in=wanted))
-    for row in rows:
-        row.aliases = wanted[row.bullet_id]
-    Bullet.objects.bulk_update(rows, ["aliases"], batch_size=500)
