@@ -8,9 +8,11 @@ from playbooks.models import (
     AuditEvent,
     Bullet,
     Delta,
+    DeltaComment,
     Playbook,
     PlaybookVersion,
     Review,
+    Verification,
     Waiver,
 )
 
@@ -54,17 +56,26 @@ class BulletAdmin(InspectOnly):
 class DeltaAdmin(InspectOnly):
     list_display = ("id", "playbook", "status", "source", "confidence", "author", "created_at")
     list_select_related = ("playbook__agent",)
-    list_filter = ("status", "source")
+    list_filter = ("status", "source", "risk")
     search_fields = ("playbook__agent__agent_id", "delta_id", "client_delta_id", "author")
     large_fields = ("operations", "expectations", "inverse", "conflicts", "evidence", "verdicts")
 
 
 @admin.register(Review)
 class ReviewAdmin(InspectOnly):
-    list_display = ("delta", "decision", "reviewer", "self_approved", "reason", "created_at")
+    list_display = (
+        *("delta", "decision", "reviewer", "stands", "self_approved", "reason", "created_at"),
+    )
     list_select_related = ("delta",)
-    list_filter = ("decision", "self_approved")
+    list_filter = ("decision", "stands", "self_approved")
     search_fields = ("reviewer", "reason")
+
+
+@admin.register(DeltaComment)
+class DeltaCommentAdmin(InspectOnly):
+    list_display = ("delta", "author", "text", "created_at")
+    list_select_related = ("delta",)
+    search_fields = ("author", "text")
 
 
 @admin.register(Waiver)
@@ -84,3 +95,13 @@ class AuditEventAdmin(InspectOnly):
     list_filter = ("event",)
     search_fields = ("chain", "actor", "subject")
     large_fields = ("data",)
+
+
+@admin.register(Verification)
+class VerificationAdmin(InspectOnly):
+    list_display = (
+        *("id", "chain", "status", "asked_by", "asked_at", "finished_at"),
+        *("events", "versions"),
+    )
+    list_filter = ("status",)
+    search_fields = ("chain", "asked_by")

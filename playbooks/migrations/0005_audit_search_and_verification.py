@@ -11,7 +11,7 @@ _WHO = "CREATE INDEX audit_actor ON audit_events (upper(actor) text_pattern_ops)
 
 
 class Migration(migrations.Migration):
-    dependencies = [("playbooks", "0003_delta_may_apply")]
+    dependencies = [("playbooks", "0004_reviewing")]
 
     operations = [
         migrations.AddIndex(
