@@ -233,7 +233,7 @@ WITH RECURSIVE found(event) AS (
   FROM found WHERE event IS NOT NULL)
 SELECT event FROM found WHERE event IS NOT NULL
 """
-# As in migration 0005, so that its index serves.
+# As in migration 0006, so that its index serves.
 _WORDS = (
     "to_tsvector('simple'::regconfig, subject || ' ' || data::text) @@ to_tsquery('simple', %s)"
 )

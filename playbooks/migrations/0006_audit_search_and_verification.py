@@ -11,7 +11,7 @@ _WHO = "CREATE INDEX audit_actor ON audit_events (upper(actor) text_pattern_ops)
 
 
 class Migration(migrations.Migration):
-    dependencies = [("playbooks", "0004_reviewing")]
+    dependencies = [("playbooks", "0005_delta_reading_indexes")]
 
     operations = [
         migrations.AddIndex(
