@@ -13,7 +13,7 @@ from ace_project.core.people import Role, needs
 from playbooks.models import AuditEvent
 
 COLUMNS = ("created_at", "chain", "number", "event", "actor", "subject", "data", "previous", "hash")
-AT_ONCE = 1_000
+AT_ONCE = 5_000
 # A spreadsheet runs a cell that begins with one of these, the wide forms too.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 

@@ -17,6 +17,7 @@ from ace_project.console.outline import Outline, outline
 from ace_project.console.people import name_of
 from ace_project.console.proposal import changes_of, headline
 from ace_project.console.propose_form import edits, parts_of, text_of
+from ace_project.console.trace_evidence import evidence_of
 from ace_project.console.verdicts import council_of, words_of
 from ace_project.core.errors import AceError, Conflict, InvalidInput
 from ace_project.core.people import Role, needs
@@ -185,7 +186,9 @@ def _send(request: HttpRequest, agent: Agent, work: Work) -> int:
         raise InvalidInput("say how sure you are")
     if work.draft.base != selectors.agent_by_id(agent.agent_id).playbook.version:
         raise Conflict("say first for each change that no longer fits whose text shall stand")
-    imported = {"imported": {"file": work.file, "aliases": work.aliases}} if work.file else None
+    evidence = evidence_of(agent, request.POST)
+    if work.file:
+        evidence["imported"] = {"file": work.file, "aliases": work.aliases}
     outcome = services.propose_delta(
         agent=agent,
         operations=work.draft.operations,
@@ -193,7 +196,7 @@ def _send(request: HttpRequest, agent: Agent, work: Work) -> int:
         source=Source.OPERATOR,
         author=visitor.actor_of(request),
         reasoning=reasoning[:10_000],
-        evidence=imported,
+        evidence=evidence,
         base_version=work.draft.base,
         may_apply=False,
     )
@@ -205,6 +208,7 @@ def show(request: HttpRequest, agent: Agent, work: Work) -> HttpResponse:
     """Render the page of a change that is put together."""
     shown = _window(work)
     typed = {} if work.is_taken_in else work.typed
+    asked = request.POST if request.method == "POST" else request.GET
     context = {
         "agent": agent,
         "tab": "playbook",
@@ -218,6 +222,8 @@ def show(request: HttpRequest, agent: Agent, work: Work) -> HttpResponse:
         "new_lessons": text_of(typed, "lessons"),
         "new_value": text_of(typed, "new-value"),
         "reasoning": work.typed.get("reasoning", ""),
+        "cited": evidence_of(agent, asked),
+        "cited_keys": {side: asked.get(side, "") for side in ("for", "against")},
         "aliases": json.dumps(work.aliases, ensure_ascii=False) if work.aliases else "",
         **_preview(request, agent, work),
     }
@@ -252,6 +258,7 @@ def _preview(request: HttpRequest, agent: Agent, work: Work) -> dict[str, Any]:
             source=Source.OPERATOR,
             author=visitor.actor_of(request),
             base_version=work.draft.base,
+            evidence=evidence_of(agent, request.POST),
             reasoning=str(work.typed.get("reasoning", "")),
         )
     except InvalidInput as error:
