@@ -42,9 +42,9 @@ class Refused:
     why: str
 
 
-def reason_of(form: QueryDict) -> str:
+def reason_of(form: QueryDict, field: str = "reason") -> str:
     """Return the reason given; raises InvalidInput for one that cannot be kept."""
-    reason = form.get("reason", "").strip()
+    reason = form.get(field, "").strip()
     if len(reason) > MAX_REASON or "\x00" in reason:
         raise InvalidInput(f"a reason is a text of up to {MAX_REASON:,} characters")
     return reason
@@ -160,7 +160,9 @@ def carry_out_many(request: HttpRequest, verb: str) -> tuple[list[Delta], list[R
     pks = ticked(request.POST)
     if not pks or len(pks) > MAX_BULK:
         raise InvalidInput(f"select 1 to {MAX_BULK} deltas first")
-    reason, by, decide = reason_of(request.POST), actor_of(request), MANY[verb]
+    # The queue's form holds both dialogs, each with a field of its own.
+    reason = reason_of(request.POST, "wanted" if verb == "changes" else "reason")
+    by, decide = actor_of(request), MANY[verb]
     if verb != "approve" and not reason:
         raise InvalidInput("say why" if verb == "changes" else "a rejection needs a reason")
     done: list[Delta] = []

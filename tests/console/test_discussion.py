@@ -105,6 +105,8 @@ def test_a_bulk_request_for_changes_needs_words_and_reaches_each(
     client, deltas = signed_in("reviewer"), [propose("One lesson."), propose("Other advice.")]
     form = {"do": "changes", "delta": [delta.pk for delta in deltas]}
     assert "Say why." in client.post("/review/", form, follow=True).content.decode()
-    page = client.post("/review/", form | {"reason": "shorter"}, follow=True).content.decode()
+    page = client.post(
+        "/review/", form | {"wanted": "shorter", "reason": "not this"}, follow=True
+    ).content.decode()
     assert "Asked for changes to 2 deltas" in page
     assert {d.decision_reason for d in Delta.objects.all()} == {"shorter"}
