@@ -17,6 +17,7 @@ from playbooks.services.approvals import (
     is_stuck,
     set_two_person_sections,
 )
+from playbooks.services.citing import cite_traces
 from playbooks.services.comments import comment_on_delta
 from playbooks.services.deltas import Outcome, add_verdicts, propose_delta, renew_delta
 from playbooks.services.foresight import Foreseen, Prospect, foresee_approvals
@@ -40,6 +41,7 @@ __all__ = [
     "approvals_of",
     "approve_delta",
     "check_voter",
+    "cite_traces",
     "comment_on_delta",
     "create_agent",
     "delete_agent",
