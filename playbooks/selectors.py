@@ -18,7 +18,15 @@ from ace_project.core.heads import Head
 from playbooks.content import Content, bullets
 from playbooks.exploration import MOST_SHARE
 from playbooks.judges.waived import Waived
-from playbooks.models import Agent, Bullet, Delta, Playbook, PlaybookVersion, Waiver
+from playbooks.models import (
+    Agent,
+    Bullet,
+    Delta,
+    Playbook,
+    PlaybookVersion,
+    Verification,
+    Waiver,
+)
 
 # The share of its bullets that an agent leaves out by chance where it asks to; 0 is off.
 EXPLORATION = "ACE_EXPLORATION_SHARE"
@@ -178,6 +186,12 @@ def waivers_in_force(agent: Agent, delta: Delta, now: datetime) -> dict[str, Wai
 def waivers_of(agent: Agent, limit: int) -> list[Waiver]:
     """Return the newest waivers of an agent, the ended ones too, with their deltas."""
     return list(Waiver.objects.filter(agent=agent).select_related("delta")[:limit])
+
+
+def latest_verification(chain: str | None) -> Verification | None:
+    """Return the newest verification that covers a chain (None: every chain)."""
+    covers = Q(chain=None) if chain is None else Q(chain=None) | Q(chain=chain)
+    return Verification.objects.filter(covers).order_by("-id").first()
 
 
 def _living_heir(name: str, heirs: dict[str, list[str]], here: set[str]) -> str | None:

@@ -1,4 +1,8 @@
+<<<<<<< HEAD
 """Django admin for people, which stands here since it tells the audit, and what allauth keeps."""
+=======
+"""Django admin for people, their groups and saved views; here, since it tells the audit."""
+>>>>>>> main
 
 from typing import Any, ClassVar
 
@@ -20,6 +24,7 @@ from unfold.forms import (  # type: ignore[import-untyped]
     UserCreationForm,
 )
 
+from ace_project.console.models import SavedView
 from ace_project.console.visitor import actor_of
 from ace_project.core.inspection.rows import InspectOnly
 from ace_project.core.people import GROUPS, Role, role_of
@@ -108,6 +113,7 @@ class GroupAdmin(InspectOnly):
     ordering = ("name",)
 
 
+<<<<<<< HEAD
 @admin.register(Authenticator)
 class FactorAdmin(InspectOnly):
     """Second factors; what they hold, the secret among it, is never read."""
@@ -137,3 +143,13 @@ class SessionAdmin(InspectOnly):
     list_display = ("user", "ip", "created_at", "last_seen_at")
     search_fields = ("user__username", "ip")
     secret_fields = ("session_key", "data")
+=======
+@admin.register(SavedView)
+class SavedViewAdmin(InspectOnly):
+    """What people named of the review queue."""
+
+    icon = "bookmark"
+    list_display = ("name", "user", "query", "created_at")
+    list_select_related = ("user",)
+    search_fields = ("name", "user__username")
+>>>>>>> main

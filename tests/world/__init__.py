@@ -78,7 +78,7 @@ def make_world(
         "": {"agent_id": "airline-support", "jti": row.jti},
         "guided": {"pk": _demo_delta().pk},
         "review": {"pk": deltas["plain"].pk},
-        "traces": {"pk": failed.latest("captured_at").pk},
+        "traces": {"pk": failed.latest("captured_at").pk, "number": 1},
         "runs": {"pk": done["llm"].pk},
         "training": {"pk": jobs["running"].pk, "number": trajectory.pk},
         "calls": {"pk": done["llm"].calls.latest("created_at").pk},
