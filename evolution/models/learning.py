@@ -64,7 +64,12 @@ class ExecutionTrace(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["agent", "-captured_at"], name="trace_agent_captured"),
+            # With what success by version is counted from, so that no trace itself is read for it.
+            models.Index(
+                fields=["agent", "-captured_at"],
+                include=["success", "playbook_version"],
+                name="trace_agent_captured",
+            ),
             models.Index(fields=["success", "-captured_at"], name="trace_success_captured"),
             models.Index(fields=["agent", "-id"], name="trace_agent_id"),
         ]
