@@ -73,19 +73,23 @@ def make_world(
         until=timezone.now() + timedelta(days=3),
         by=history.BOB,
     )
-    failed = ExecutionTrace.objects.filter(agent__agent_id="airline-support", success=False)
+    runs = ExecutionTrace.objects.filter(agent__agent_id="airline-support")
+    failed = runs.filter(success=False).latest("captured_at").pk
+    passed = runs.filter(success=True).latest("captured_at").pk
     samples = {
         "": {"agent_id": "airline-support", "jti": row.jti},
         "guided": {"pk": _demo_delta().pk},
         "review": {"pk": deltas["plain"].pk},
-        "traces": {"pk": failed.latest("captured_at").pk},
+        "traces": {"pk": failed, "other": passed, "number": 1},
         "runs": {"pk": done["llm"].pk},
         "training": {"pk": jobs["running"].pk, "number": trajectory.pk},
         "calls": {"pk": done["llm"].calls.latest("created_at").pk},
         "sign-in": {"pk": 1, "token": "used-long-ago"},
         "agents": {"pk": 1},
     }
-    return World(samples, _views(deltas, done, jobs, lost))
+    views = _views(deltas, done, jobs, lost)
+    views["trace_evidence"] = {"chosen": f"/traces/evidence/?trace={failed}&trace={passed}"}
+    return World(samples, views)
 
 
 def _demo_delta() -> Delta:
