@@ -3,9 +3,12 @@
 from django.urls import URLPattern, path, register_converter
 
 from ace_project.console import (
+    account,
     agents,
     audit,
+    audit_export,
     budget,
+    bullet,
     calls,
     delta,
     guided,
@@ -21,13 +24,17 @@ from ace_project.console import (
     propose,
     review,
     runs,
+    saved_views,
     search,
+    selected,
+    staff,
     tokens,
     trace,
     trace_compare,
     trace_evidence,
     traces,
     transfer,
+    two_person,
     undo,
     versions,
     waivers,
@@ -44,6 +51,8 @@ deciding: list[URLPattern] = [
     path("guided/<int:pk>/compare/", guided.compare, name="guided_compare"),
     path("guided/<int:pk>/take-back/", guided.take_back, name="guided_take_back"),
     path("review/", review.queue, name="review"),
+    path("review/selected/", selected.selected, name="review_selected"),
+    path("review/views/", saved_views.change, name="saved_views"),
     path("review/<int:pk>/", delta.page, name="delta"),
     path("undo/", undo.undo, name="undo"),
 ]
@@ -51,6 +60,7 @@ deciding: list[URLPattern] = [
 knowing: list[URLPattern] = [
     path("playbooks/", playbook.playbooks, name="playbooks"),
     path("playbooks/<agent_id:agent_id>/", playbook.page, name="playbook"),
+    path("playbooks/<agent_id:agent_id>/bullets/<slug:bullet_id>/", bullet.page, name="bullet"),
     path("playbooks/<agent_id:agent_id>/compare/", versions.compare, name="version_compare"),
     path("playbooks/<agent_id:agent_id>/rollback/", versions.rollback, name="rollback"),
     path("playbooks/<agent_id:agent_id>/propose/", propose.propose, name="propose"),
@@ -95,6 +105,7 @@ governing: list[URLPattern] = [
     path("agents/<agent_id:agent_id>/pause/", pauses.pause, name="pause"),
     path("agents/<agent_id:agent_id>/resume/", pauses.resume, name="resume"),
     path("agents/<agent_id:agent_id>/mode/", agents.mode, name="agent_mode"),
+    path("agents/<agent_id:agent_id>/two-person/", two_person.two_person, name="two_person"),
     path("agents/<agent_id:agent_id>/overrides/", agents.overrides, name="agent_overrides"),
     path("agents/<agent_id:agent_id>/model/", model_choice.choose, name="agent_model"),
     path("agents/<agent_id:agent_id>/waivers/", waivers.waive, name="waive"),
@@ -108,7 +119,22 @@ governing: list[URLPattern] = [
     path("budget/raise/", budget.raise_limit, name="budget_raise"),
     path("calls/<uuid:pk>/", calls.call, name="call"),
     path("audit/", audit.log, name="audit"),
-    path("audit/export/", audit.export, name="audit_export"),
+    path("audit/export/", audit_export.export, name="audit_export"),
+    path("audit/verify/", audit.verify, name="audit_verify"),
 ]
 
-urlpatterns = [*deciding, *knowing, *training, *governing]
+people: list[URLPattern] = [
+    path("account/", account.page, name="account"),
+    path("account/sessions/end/", account.end_others, name="sessions_end"),
+    path("account/sessions/<int:pk>/end/", account.end_session, name="session_end"),
+    path("people/", staff.people, name="people"),
+    path("people/invite/", staff.invite, name="person_invite"),
+    path("people/<int:pk>/", staff.person, name="person"),
+    path("people/<int:pk>/role/", staff.role, name="person_role"),
+    path("people/<int:pk>/email/", staff.email, name="person_email"),
+    path("people/<int:pk>/active/", staff.active, name="person_active"),
+    path("people/<int:pk>/link/", staff.new_link, name="person_link"),
+    path("people/<int:pk>/factors/", staff.factors, name="person_factors"),
+]
+
+urlpatterns = [*deciding, *knowing, *training, *governing, *people]

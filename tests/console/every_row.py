@@ -2,8 +2,10 @@
 
 from decimal import Decimal
 
+from django.contrib.auth import get_user_model
 from django.utils import timezone
 
+from ace_project.console.models import SavedView
 from ace_project.core import tokens
 from ace_project.core.models import IdempotencyKey, WorkerBeat
 from evolution import ledger
@@ -51,6 +53,7 @@ def fill(number: int) -> None:
         agent=agent, delta=outcome.delta, judge="evidence", reason=HOSTILE,
         waived_by="person:ann", expires_at=timezone.now(),
     )  # fmt: skip
+    services.start_verification(chain=agent.agent_id, by=by)
     services.comment_on_delta(delta=outcome.delta, text=HOSTILE, by=actors.person("ann"))
     Deliberation.objects.create(delta=outcome.delta, error=HOSTILE)
     Pace.objects.update_or_create(defaults={"level_seconds": 0.0, "filled_at": timezone.now()})
@@ -62,6 +65,8 @@ def fill(number: int) -> None:
     tokens.issue(agent.agent_id)
     IdempotencyKey.objects.create(token="t", key=f"k{number}", body_hash="", status=200)
     WorkerBeat.objects.create(name=f"worker-{number}")
+    user = get_user_model().objects.create_user(f"person-{number}")
+    SavedView.objects.create(user=user, name=HOSTILE, query="source=llm")
 
 
 def train(agent: Agent) -> None:

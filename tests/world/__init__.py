@@ -84,7 +84,9 @@ def make_world(
         "runs": {"pk": done["llm"].pk},
         "training": {"pk": jobs["running"].pk, "number": trajectory.pk},
         "calls": {"pk": done["llm"].calls.latest("created_at").pk},
-        "sign-in": {"pk": 1, "token": "used-long-ago"},
+        "sign-in": {"pk": 1, "token": "used-long-ago", "provider_id": "oidc"},
+        "people": {"pk": get_user_model().objects.get(username="bob").pk},
+        "account": {"pk": 1},
         "agents": {"pk": 1},
     }
     views = _views(deltas, done, jobs, lost)
