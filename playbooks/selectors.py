@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.core.cache import cache
+from django.core.cache import caches
 from django.db.models import Q, QuerySet
 
 from ace_project.core import metrics
@@ -70,7 +70,7 @@ class Snapshot:
 def snapshot(playbook_id: int, number: int) -> Snapshot:
     """Return version `number`; immutable, so it may be cached for ever; raises NotFound."""
     key = f"version:{playbook_id}:{number}"
-    found: Snapshot | None = cache.get(key) if settings.ACE_ENABLE_CACHE else None
+    found: Snapshot | None = caches["local"].get(key) if settings.ACE_ENABLE_CACHE else None
     metrics.CACHE_HITS.inc() if found else metrics.CACHE_MISSES.inc()
     if found:
         return found
@@ -83,7 +83,7 @@ def snapshot(playbook_id: int, number: int) -> Snapshot:
         raise NotFound(f"there is no version {number}")
     result = Snapshot(*row)
     if settings.ACE_ENABLE_CACHE:
-        cache.set(key, result, settings.ACE_CACHE_TTL_SECONDS)
+        caches["local"].set(key, result, settings.ACE_CACHE_TTL_SECONDS)
     return result
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
-from django.core.cache import cache
+from django.core.cache import caches
 from django.db import connection
 from django.db.models import Count
 
@@ -77,13 +77,15 @@ def effects(agent: Agent, shown: Snapshot) -> dict[str, Effect]:
     """
     playbook = agent.playbook
     key = f"effects:{playbook.pk}:{shown.number}:{playbook.counted_to}"
-    found: dict[str, Effect] | None = cache.get(key) if settings.ACE_ENABLE_CACHE else None
+    found: dict[str, Effect] | None = (
+        caches["local"].get(key) if settings.ACE_ENABLE_CACHE else None
+    )
     if found is None:
         runs = recent_uses(agent, shown.content, USES_WINDOW)
         worth = measure(runs.uses, runs.success, runs.kind, runs.group)
         found = dict(zip(runs.names, worth, strict=True))
         if settings.ACE_ENABLE_CACHE:
-            cache.set(key, found, settings.ACE_CACHE_TTL_SECONDS)
+            caches["local"].set(key, found, settings.ACE_CACHE_TTL_SECONDS)
     return found
 
 

@@ -3,6 +3,7 @@
 from django.urls import URLPattern, path, register_converter
 
 from ace_project.console import (
+    account,
     agent_end,
     agents,
     audit,
@@ -27,6 +28,7 @@ from ace_project.console import (
     saved_views,
     search,
     selected,
+    staff,
     tokens,
     trace,
     trace_compare,
@@ -122,4 +124,18 @@ governing: list[URLPattern] = [
     path("audit/verify/", audit.verify, name="audit_verify"),
 ]
 
-urlpatterns = [*deciding, *knowing, *training, *governing]
+people: list[URLPattern] = [
+    path("account/", account.page, name="account"),
+    path("account/sessions/end/", account.end_others, name="sessions_end"),
+    path("account/sessions/<int:pk>/end/", account.end_session, name="session_end"),
+    path("people/", staff.people, name="people"),
+    path("people/invite/", staff.invite, name="person_invite"),
+    path("people/<int:pk>/", staff.person, name="person"),
+    path("people/<int:pk>/role/", staff.role, name="person_role"),
+    path("people/<int:pk>/email/", staff.email, name="person_email"),
+    path("people/<int:pk>/active/", staff.active, name="person_active"),
+    path("people/<int:pk>/link/", staff.new_link, name="person_link"),
+    path("people/<int:pk>/factors/", staff.factors, name="person_factors"),
+]
+
+urlpatterns = [*deciding, *knowing, *training, *governing, *people]
