@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+from django.contrib.auth import get_user_model
 from django.db.models import Count, Model
 from django.urls import URLPattern, reverse
 
@@ -57,6 +58,10 @@ class Samples:
         most = counted.annotate(n=Count("pk")).order_by("-n")[0][0]
         return [most, EvolutionRun.objects.filter(generator="llm").latest("pk").pk]
 
+    def person(self) -> int:
+        """Return the first person made."""
+        return int(get_user_model().objects.earliest("pk").pk)
+
     def jobs(self) -> list[int]:
         """Return the largest training job and the newest."""
         return [TrainingJob.objects.earliest("pk").pk, TrainingJob.objects.latest("pk").pk]
@@ -95,6 +100,7 @@ _ROWS: dict[str, Callable[[Samples], list[dict[str, Any]]]] = {
     "trajectory": _trajectory,
     "call": _call,
     "bullet": _bullet,
+    "person": lambda samples: _keys([samples.person()]),
 }
 
 
