@@ -95,6 +95,7 @@ _ROWS: dict[str, Callable[[Samples], list[dict[str, Any]]]] = {
     "trajectories": lambda samples: _keys(samples.jobs()),
     "trajectory": _trajectory,
     "call": _call,
+    "person": lambda samples: _keys([get_user_model()._default_manager.latest("pk").pk]),
     "bullet": _bullet,
 }
 
