@@ -1,4 +1,4 @@
-"""Puts hostile text before every text that somebody else may have written, in the rows themselves."""
+"""Puts hostile text before every text that others may have written, in the rows themselves."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ _OWN_DOCUMENTS = {"config", "runtime", "reward", "scopes", "overrides", "metrics
 _OWN_KEYS = {
     *("op", "judge", "outcome", "kind", "status", "source", "name", "started_at", "finished_at"),
     *("sha256", "split", "role", "test", "generator", "trigger", "decision", "mode", "verdict"),
-    *("bullet_id", "bullet_ids", "id", "ids", "at", "until", "state", "type", "value_type"),
+    *("bullet_id", "bullet_ids", "id", "ids", "at", "until", "state", "type", "value_type", "path"),
 }
 
 
