@@ -112,7 +112,7 @@ def test_erasing_an_agent_takes_what_its_traces_are_found_by(
 def test_rows_of_before_the_index_are_given_the_terms_that_recording_gives(
     agent: Agent, record: Callable[..., int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    migration = import_module("evolution.migrations.0008_fill_trace_search")
+    migration = import_module("evolution.migrations.0009_fill_trace_search")
     monkeypatch.setattr(migration, "BATCH", 2)
     steps = [
         {"tool": "pay", "arguments": {}, "error": "it's \\ broken"},

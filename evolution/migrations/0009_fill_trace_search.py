@@ -56,7 +56,7 @@ class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ("evolution", "0007_trace_search"),
+        ("evolution", "0008_trace_search"),
     ]
 
     operations = [

@@ -4,7 +4,7 @@ from django.db import migrations
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("evolution", "0006_pace"),
+        ("evolution", "0007_trace_covering_index"),
     ]
 
     # Null and without a default, so that no row is written: the next migration fills it.
