@@ -6,6 +6,7 @@ from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.db import models
 
+from evolution.models import ExecutionTrace
 from playbooks.content import bullet_id
 from playbooks.models import Bullet
 
@@ -19,6 +20,7 @@ HOSTILE = (
 # For columns too narrow for all of it.
 SHORT = "<i data-hostile>\u202e\u05e9"
 _ROOM = 400
+_TEXTS = (models.CharField, models.TextField)
 
 # What the product itself writes: names that mean something to it, and addresses.
 _OWN_COLUMNS = {
@@ -43,6 +45,7 @@ def poison() -> None:
         for row in model._default_manager.all():
             _write(row, _changed(row))
     _rename_bullets()
+    _index_traces()
 
 
 def _ours() -> list[Any]:
@@ -63,7 +66,7 @@ def _changed(row: Any) -> dict[str, Any]:
             continue
         if isinstance(field, models.JSONField) and field.name not in _OWN_DOCUMENTS:
             found[field.attname] = _document(value)
-        elif isinstance(value, str) and field.name not in _OWN_COLUMNS:
+        elif isinstance(field, _TEXTS) and field.name not in _OWN_COLUMNS:
             found[field.attname] = _text(value, field.max_length)
     return found
 
@@ -92,3 +95,10 @@ def _rename_bullets() -> None:
     """Give bullets the names that their new texts have."""
     for row in Bullet.objects.all():
         _write(row, {"bullet_id": bullet_id(row.section, row.text)})
+
+
+def _index_traces() -> None:
+    """Let traces be found, and counted as facets, by their new texts."""
+    for trace in ExecutionTrace.objects.all():
+        trace.search = None
+        trace.save(update_fields=["search"])
