@@ -11,6 +11,9 @@ from django.db.models import Case, Q, Value, When
 from django.db.models.functions import Now
 
 from playbooks.fields import DocumentField
+from playbooks.history import AuditEvent as AuditEvent
+from playbooks.history import Verification as Verification
+from playbooks.history import VerificationStatus as VerificationStatus
 
 AGENT_ID = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}"
 
@@ -331,28 +334,3 @@ class Waiver(models.Model):
 
     def __str__(self) -> str:
         return f"waiver of {self.judge}"
-
-
-class AuditEvent(models.Model):
-    """One thing that happened, chained by hash; `chain` is an agent_id, or empty for the system."""
-
-    chain = models.CharField(max_length=255, blank=True)
-    number = models.PositiveBigIntegerField()
-    event = models.CharField(max_length=64)
-    actor = models.CharField(max_length=255)
-    subject = models.CharField(max_length=255, blank=True)
-    data = models.JSONField(default=dict)
-    created_at = models.DateTimeField()
-    previous = models.CharField(max_length=64)
-    hash = models.CharField(max_length=64)
-
-    class Meta:
-        db_table = "audit_events"
-        ordering = ["-id"]
-        constraints = [
-            models.UniqueConstraint(fields=["chain", "number"], name="audit_number_once")
-        ]
-        indexes = [models.Index(fields=["event", "-id"], name="audit_event")]
-
-    def __str__(self) -> str:
-        return f"{self.chain or 'system'} {self.number} {self.event}"
