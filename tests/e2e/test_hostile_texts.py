@@ -62,7 +62,7 @@ _FINDINGS = r"""() => {
 def world(transactional_db: None) -> World:
     """Return a small world in which every text is hostile."""
     make_people()
-    made = make_world(each=6, today=12, iterations=4, runs=200)
+    made = make_world(each=24, today=48, iterations=8, runs=200)
     poison()
     return made
 
