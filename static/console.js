@@ -275,6 +275,8 @@
 
   document.addEventListener("htmx:load", prepare);
   prepare();
+  // On a phone a row of tabs is wider than the page.
+  for (const tab of all(".ace-tabs [aria-current]")) tab.scrollIntoView({ block: "nearest", inline: "nearest" });
   restoreCursor();
   setInterval(tick, 15000);
 })();
