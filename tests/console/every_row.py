@@ -72,7 +72,7 @@ def fill(number: int) -> None:
     user = get_user_model().objects.create_user(f"person-{number}")
     Authenticator.objects.create(user=user, type="totp", data={"secret": SECRET_TEXT})
     SocialAccount.objects.create(
-        user=user, provider="oidc", uid=HOSTILE, extra_data={"token": SECRET_TEXT}
+        user=user, provider="oidc", uid=f"{HOSTILE}{number}", extra_data={"token": SECRET_TEXT}
     )
     UserSession.objects.create(
         user=user, ip="127.0.0.1", session_key=f"{SECRET_TEXT}-{number}", user_agent=HOSTILE
