@@ -61,7 +61,7 @@ ACCESS: dict[str, tuple[Role | None, Role | None]] = {
     "agent_model": (NEVER, OPERATOR),
     "waive": (NEVER, OPERATOR),
     "waiver_end": (NEVER, OPERATOR),
-    "agent_delete": (NEVER, OPERATOR),
+    "agent_delete": (OPERATOR, OPERATOR),
     "token_issue": (NEVER, OPERATOR),
     "token_revoke": (NEVER, OPERATOR),
     "budget": (VIEWER, NEVER),
