@@ -247,6 +247,11 @@
     });
   }
 
+  // On a phone the tabs are wider than the page: the one that is open is brought into view.
+  const tabs = document.querySelector(".ace-tabs");
+  const open = tabs?.querySelector("[aria-current]");
+  if (open) tabs.scrollLeft = open.offsetLeft - (tabs.clientWidth - open.offsetWidth) / 2;
+
   function prepare() {
     for (const button of all("[data-copy]")) button.hidden = false;
     for (const toast of all("[data-toast]")) startToast(toast);

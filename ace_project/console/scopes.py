@@ -10,7 +10,7 @@ ALLOWS = {
     "playbooks:propose": "propose changes; what then happens is decided as the mode says",
     "playbooks:review": "approve, reject and roll back; never what its own agent proposed",
     "agents:write": "make, rename and erase agents with all that belongs to them",
-    "traces:write": "post traces that are trusted as the agent's own",
+    "traces:write": "post traces that are trusted as the agent’s own",
     "traces:relay": "pass on traces that others report; they are trusted less",
     "traces:read": "read traces and how far learning is",
     "evolution:trigger": "ask for an evolution run now",
