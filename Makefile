@@ -4,7 +4,7 @@ DEV = python3 bootstrap.py dev
 LOCK = uv --no-config pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--fork-strategy fewest --no-header --no-annotate --no-emit-index-url
 
-.PHONY: run test lint bench lock
+.PHONY: run test lint bench screenshots lock
 
 run:
 	@$(BASE) python manage.py run
@@ -21,6 +21,10 @@ lint:
 
 bench:
 	@$(DEV) python -m bench
+
+# Every page in light, dark and on a phone, and what is wrong with any of them.
+screenshots:
+	@$(DEV) python -m tests.e2e.screenshots --check var/screenshots
 
 # For whoever changes requirements/*.in; needs uv.
 lock:

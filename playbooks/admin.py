@@ -8,6 +8,7 @@ from playbooks.models import (
     AuditEvent,
     Bullet,
     Delta,
+    DeltaComment,
     Playbook,
     PlaybookVersion,
     Review,
@@ -54,17 +55,26 @@ class BulletAdmin(InspectOnly):
 class DeltaAdmin(InspectOnly):
     list_display = ("id", "playbook", "status", "source", "confidence", "author", "created_at")
     list_select_related = ("playbook__agent",)
-    list_filter = ("status", "source")
+    list_filter = ("status", "source", "risk")
     search_fields = ("playbook__agent__agent_id", "delta_id", "client_delta_id", "author")
     large_fields = ("operations", "expectations", "inverse", "conflicts", "evidence", "verdicts")
 
 
 @admin.register(Review)
 class ReviewAdmin(InspectOnly):
-    list_display = ("delta", "decision", "reviewer", "self_approved", "reason", "created_at")
+    list_display = (
+        *("delta", "decision", "reviewer", "stands", "self_approved", "reason", "created_at"),
+    )
     list_select_related = ("delta",)
-    list_filter = ("decision", "self_approved")
+    list_filter = ("decision", "stands", "self_approved")
     search_fields = ("reviewer", "reason")
+
+
+@admin.register(DeltaComment)
+class DeltaCommentAdmin(InspectOnly):
+    list_display = ("delta", "author", "text", "created_at")
+    list_select_related = ("delta",)
+    search_fields = ("author", "text")
 
 
 @admin.register(Waiver)

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex
 from django.core.validators import RegexValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, Q, Value, When
 from django.db.models.functions import Now
 
 from playbooks.fields import DocumentField
@@ -41,6 +41,8 @@ class Agent(models.Model):
     overrides = models.JSONField(default=dict, blank=True)
     # Names of people that no prompt and no lesson may carry.
     private_names = models.JSONField(default=list, blank=True)
+    # Sections that change only with the approval of two people.
+    two_person = models.JSONField(default=list, db_default=[], blank=True)
     simulated = models.BooleanField(default=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
@@ -146,6 +148,19 @@ class DeltaStatus(models.TextChoices):
 
 # What a person can still decide; everything else is the past.
 OPEN = (DeltaStatus.PENDING_REVIEW, DeltaStatus.CHANGES_REQUESTED, DeltaStatus.CONFLICT)
+# What waits for a reviewer; changes_requested waits for its author.
+WAITING = (DeltaStatus.PENDING_REVIEW, DeltaStatus.CONFLICT)
+DECIDED = tuple(status for status in DeltaStatus if status not in OPEN)
+_BLOCKED = Q(verdicts__contains=[{"outcome": "block"}])
+_WARNED = Q(verdicts__contains=[{"outcome": "warn"}])
+
+
+class Risk(models.TextChoices):
+    """The worst that a judge found; `clear` where none did more than abstain."""
+
+    CLEAR = "clear"
+    WARN = "warn"
+    BLOCK = "block"
 
 
 class Source(models.TextChoices):
@@ -176,6 +191,16 @@ class Delta(models.Model):
     reasoning = models.TextField(blank=True)
     evidence = models.JSONField(default=dict)
     verdicts = models.JSONField(default=list)
+    # Kept by the database, so that a queue is filtered by it without reading every verdict.
+    risk = models.GeneratedField(
+        expression=Case(
+            When(_BLOCKED, then=Value(Risk.BLOCK.value)),
+            When(_WARNED, then=Value(Risk.WARN.value)),
+            default=Value(Risk.CLEAR.value),
+        ),
+        output_field=models.CharField(max_length=5, choices=Risk),
+        db_persist=True,
+    )
     source = models.CharField(max_length=12, choices=Source)
     # False where a person was asked to decide, or took it in hand: then no judge's pass applies it.
     may_apply = models.BooleanField(default=True, db_default=True)
@@ -189,6 +214,8 @@ class Delta(models.Model):
     decided_by = models.CharField(max_length=255, blank=True)
     decision_reason = models.TextField(blank=True)
     applied_version = models.PositiveIntegerField(null=True)
+    # The delta_id of the one that its author took back for this one.
+    replaces = models.UUIDField(null=True, db_index=True)
 
     class Meta:
         db_table = "context_deltas"
@@ -209,6 +236,22 @@ class Delta(models.Model):
             models.Index(fields=["playbook", "-id"], name="delta_playbook"),
             models.Index(fields=["status", "-id"], name="delta_status"),
             models.Index(fields=["confidence"], name="delta_confidence"),
+            # The queue's own: a page of it reads only rows that it shows, however many are decided.
+            models.Index(fields=["-id"], condition=Q(status__in=WAITING), name="delta_waiting"),
+            models.Index(fields=["-id"], condition=Q(status__in=DECIDED), name="delta_decided"),
+            models.Index(
+                fields=["playbook", "-id"],
+                condition=Q(status__in=WAITING),
+                name="delta_waiting_playbook",
+            ),
+            models.Index(
+                fields=["risk", "-id"], condition=Q(status__in=WAITING), name="delta_waiting_risk"
+            ),
+            models.Index(
+                fields=["source", "-id"],
+                condition=Q(status__in=WAITING),
+                name="delta_waiting_source",
+            ),
             GinIndex(fields=["evidence"], opclasses=["jsonb_path_ops"], name="delta_evidence_gin"),
         ]
 
@@ -234,6 +277,8 @@ class Review(models.Model):
     )
     reason = models.TextField(blank=True)
     self_approved = models.BooleanField(default=False)
+    # Of an approval: whether it still counts; an edit or a way back ends that.
+    stands = models.BooleanField(default=False, db_default=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
@@ -242,6 +287,25 @@ class Review(models.Model):
 
     def __str__(self) -> str:
         return f"{self.decision} by {self.reviewer}"
+
+
+class DeltaComment(models.Model):
+    """What somebody said about a delta, before its decision or after it."""
+
+    delta = models.ForeignKey(Delta, on_delete=models.CASCADE, related_name="comments")
+    author = models.CharField(max_length=255)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
+    )
+    text = models.TextField()
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        db_table = "delta_comments"
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"comment by {self.author}"
 
 
 class Waiver(models.Model):

@@ -20,7 +20,7 @@ from training.models import Evaluation, EvaluationKind, Split
 from training.runtimes.base import Attempt, Task
 from training.sampling import Purpose
 from training.scene import Scene
-from training.scoring import score
+from training.scoring import judged, score
 
 # A stream of seeds for each split, so that no two share one.
 _STREAM = {Split.VALIDATION: 1, Split.TEST: 2}
@@ -100,9 +100,11 @@ def _seeds(scene: Scene, tasks: Sequence[Task], split: Split | None) -> list[int
 
 
 def _tried(scene: Scene, attempts: Sequence[Attempt]) -> Arm:
-    outcomes = paying.carry_out(scene, attempts)
-    pairs = zip(attempts, outcomes, strict=True)
-    rewards = [score(scene.reward, attempt.task, outcome) for attempt, outcome in pairs]
+    tasks = [attempt.task for attempt in attempts]
+    ended = zip(tasks, paying.carry_out(scene, attempts), strict=True)
+    outcomes = [judged(scene.reward, task, outcome) for task, outcome in ended]
+    pairs = zip(tasks, outcomes, strict=True)
+    rewards = [score(scene.reward, task, outcome) for task, outcome in pairs]
     calls = [step for outcome in outcomes for step in outcome.steps]
     return Arm(
         rewards=rewards,

@@ -15,7 +15,7 @@ from training.learner import Learner, action_learner, context_learner
 from training.money import Estimate
 from training.runtimes.base import ActionRuntime, ContextRuntime, InvalidRuntime
 from training.runtimes.registry import check_runtime, kind_of, make_runtime, own_tasks
-from training.scoring import check_reward
+from training.scoring import check_reward, reward_of
 
 # Under this key of an agent's metadata a runtime may be stored.
 STORED_RUNTIME = "training_runtime"
@@ -67,10 +67,12 @@ def planned(
         usd = _worst_case(worker, settings)
     else:
         learner, usd = _action_learner(settings, worker), Decimal(0)
+    worth = check_reward(reward, settings.policy)
+    _check_judged(spec, worth, tasks)
     return Plan(
         config=settings,
         runtime=spec,
-        reward=check_reward(reward, settings.policy),
+        reward=worth,
         simulated=kind_of(spec).simulated,
         tasks=tasks,
         base_version=base.number,
@@ -137,6 +139,16 @@ def _own_tasks(spec: Mapping[str, Any], settings: Config) -> Tasks:
         f"are chosen on them), {len(test)} are the sealed test, read once at the end."
     )
     return Tasks(train, validation, test, note)
+
+
+def _check_judged(spec: Mapping[str, Any], worth: Mapping[str, Any], tasks: Tasks) -> None:
+    """Raise InvalidInput where attempts would be paid for that nothing could score."""
+    if kind_of(spec).judges or not reward_of(worth).has("outcome"):
+        return
+    items = (*tasks.train, *tasks.validation, *tasks.test)
+    if any(item.expected_outcome is None for item in items):
+        problem = "needs an expected_outcome in every task: this runtime cannot say what succeeded"
+        raise invalid("training_data", problem)
 
 
 def _types(tasks: Tasks) -> list[str]:

@@ -20,7 +20,7 @@ from training.models import Split, Trajectory, TrajectoryOutcome
 from training.runtimes.base import Attempt, Outcome, Rollout, Task
 from training.sampling import Purpose, generator
 from training.scene import Scene
-from training.scoring import score
+from training.scoring import judged, score
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +202,7 @@ def _with_advantages(found: Round, kind: str) -> Round:
 
 
 def _row(scene: Scene, iteration: int, attempt: Attempt, outcome: Outcome) -> Trajectory:
+    outcome = judged(scene.reward, attempt.task, outcome)
     found = score(scene.reward, attempt.task, outcome)
     return Trajectory(
         job=scene.job,

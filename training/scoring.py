@@ -1,10 +1,12 @@
 """What an attempt is worth: by its outcome, unless the job's reward says otherwise."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from training.datasets import invalid
 from training.engine import rewards
+from training.engine.answers import same_answer
 from training.engine.rewards import InvalidReward, Registry, Reward
 from training.runtimes.base import Outcome, Task
 
@@ -30,6 +32,21 @@ def reward_of(spec: Mapping[str, Any]) -> Reward:
     return rewards.parse(spec or None, CUSTOM)
 
 
+def judged(reward: Reward, task: Task, outcome: Outcome) -> Outcome:
+    """Return the outcome with a success where only its answer tells whether it is one.
+
+    Where the runtime judged, a custom function does in its place, or nothing is expected, it stays
+    as it is. An attempt cut short before it answered did not succeed.
+    """
+    unjudged = outcome.success is None and outcome.output_quality is None
+    elsewhere = reward.has("custom") and not reward.has("outcome")
+    if not unjudged or outcome.failure or elsewhere or task.expected_outcome is None:
+        return outcome
+    if outcome.answer is None:
+        return replace(outcome, success=False) if outcome.truncated else outcome
+    return replace(outcome, success=same_answer(outcome.answer, task.expected_outcome))
+
+
 def score(reward: Reward, task: Task, outcome: Outcome) -> float | None:
     """Return what an attempt is worth; None for one that cannot be scored, never a 0 for it.
 
@@ -43,5 +60,6 @@ def score(reward: Reward, task: Task, outcome: Outcome) -> float | None:
         seconds=outcome.seconds,
         expected_outcome=task.expected_outcome,
         failure=outcome.failure,
+        answer=outcome.answer,
     )
     return reward(seen)

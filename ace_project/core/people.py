@@ -66,13 +66,12 @@ def needs(
     return decorate
 
 
-def other_active_reviewers(user_id: int | None) -> bool:
-    """Return whether someone else could approve: an active reviewer or above."""
+def other_active_reviewers(*besides: int | None) -> bool:
+    """Return whether someone else than these users could approve: an active reviewer or above."""
     able = [name for name, role in GROUPS.items() if role >= Role.REVIEWER]
     people = get_user_model()._default_manager.filter(is_active=True)
     reviewers = people.filter(Q(is_superuser=True) | Q(groups__name__in=able))
-    others = reviewers if user_id is None else reviewers.exclude(pk=user_id)
-    return others.exists()
+    return reviewers.exclude(pk__in=[pk for pk in besides if pk is not None]).exists()
 
 
 def first_operator() -> Any:

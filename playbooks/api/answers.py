@@ -126,10 +126,21 @@ class DeltaAnswer(serializers.Serializer):
     decided_by = serializers.CharField(allow_null=True)
     decision_reason = serializers.CharField(allow_null=True)
     applied_version = serializers.IntegerField(allow_null=True)
+    replaces = serializers.UUIDField(allow_null=True)
 
     def get_fields(self) -> dict[str, "serializers.Field"]:
         """Return the fields; a serializer has an attribute `source` of its own."""
         return {**super().get_fields(), "source": serializers.ChoiceField(Source.choices)}
+
+
+class Approved(serializers.Serializer):
+    by = serializers.CharField()
+    at = serializers.DateTimeField()
+
+
+class OneDeltaAnswer(DeltaAnswer):
+    approvals = Approved(many=True, help_text="those that count")
+    approvals_needed = serializers.IntegerField(help_text="2 where its sections need two people")
 
 
 class DeltaPage(serializers.Serializer):

@@ -15,8 +15,8 @@ from ace_project.core.api.schema import LIST_PARAMETERS
 from ace_project.core.api.views import body, query
 from ace_project.core.errors import NotFound
 from playbooks import selectors, services
-from playbooks.api.answers import DeltaAnswer, DeltaPage
-from playbooks.api.documents import delta_document
+from playbooks.api.answers import DeltaAnswer, DeltaPage, OneDeltaAnswer
+from playbooks.api.documents import delta_document, one_delta_document
 from playbooks.api.proposals import conflict_answer, propose
 from playbooks.api.requests import Approval, DeltaFilter, NewDelta, Reasoned
 from playbooks.api.views import PlaybookApiView
@@ -73,10 +73,10 @@ class OneDeltaView(PlaybookApiView):
 class DeltaView(OneDeltaView):
     scopes = {"GET": "playbooks:read"}
 
-    @extend_schema(responses=DeltaAnswer, operation_id="get_delta")
+    @extend_schema(responses=OneDeltaAnswer, operation_id="get_delta")
     def get(self, request: Request, delta_id: UUID) -> Response:
         """Return a delta with its evidence and verdicts."""
-        return Response(delta_document(self.delta(delta_id)))
+        return Response(one_delta_document(self.delta(delta_id)))
 
 
 class DecisionView(OneDeltaView):
@@ -90,11 +90,11 @@ class DecisionView(OneDeltaView):
         """Return the delta as it is after `verb`."""
         delta = self.delta(delta_id)
         decided = verb(delta=delta, by=self.actor, **body(request, shape))
-        return Response(delta_document(decided))
+        return Response(one_delta_document(decided))
 
 
 class ApproveView(DecisionView):
-    @extend_schema(request=Approval, responses=DeltaAnswer, operation_id="approve_delta")
+    @extend_schema(request=Approval, responses=OneDeltaAnswer, operation_id="approve_delta")
     @once
     def post(self, request: Request, delta_id: UUID) -> Response:
         """Apply a delta to the live version."""
@@ -102,7 +102,7 @@ class ApproveView(DecisionView):
 
 
 class RejectView(DecisionView):
-    @extend_schema(request=Reasoned, responses=DeltaAnswer, operation_id="reject_delta")
+    @extend_schema(request=Reasoned, responses=OneDeltaAnswer, operation_id="reject_delta")
     @once
     def post(self, request: Request, delta_id: UUID) -> Response:
         """End a delta without applying it."""
@@ -110,7 +110,7 @@ class RejectView(DecisionView):
 
 
 class RequestChangesView(DecisionView):
-    @extend_schema(request=Reasoned, responses=DeltaAnswer, operation_id="request_changes")
+    @extend_schema(request=Reasoned, responses=OneDeltaAnswer, operation_id="request_changes")
     @once
     def post(self, request: Request, delta_id: UUID) -> Response:
         """Send a delta back with what should be different; it stays open."""

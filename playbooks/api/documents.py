@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from playbooks import selectors
+from playbooks import selectors, services
 from playbooks.content import Bullet
 from playbooks.models import Agent, Delta, PlaybookVersion
 from playbooks.models import Bullet as BulletRow
@@ -89,4 +89,16 @@ def delta_document(delta: Delta) -> dict[str, Any]:
         "decided_by": delta.decided_by or None,
         "decision_reason": delta.decision_reason or None,
         "applied_version": delta.applied_version,
+        "replaces": delta.replaces,
+    }
+
+
+def one_delta_document(delta: Delta) -> dict[str, Any]:
+    """Return a delta with who has approved it so far, and how many have to."""
+    quorum = services.approvals_of(delta)
+    given = [{"by": row.reviewer, "at": row.created_at} for row in quorum.given]
+    return {
+        **delta_document(delta),
+        "approvals": given,
+        "approvals_needed": quorum.needed,
     }

@@ -33,6 +33,7 @@ def propose(
         base_version=data.get("base_version"),
         if_match=if_match,
         may_apply=may_apply,
+        replaces=data.get("replaces"),
     )
 
 

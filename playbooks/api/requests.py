@@ -103,6 +103,10 @@ class Proposal(serializers.Serializer):
     confidence = Number(min_value=0, max_value=1)
     reasoning = Text(max_length=MAX_REASON, allow_blank=True, required=False)
     base_version = Integer(min_value=1, max_value=MAX_INTEGER, required=False)
+    replaces = serializers.UUIDField(
+        required=False,
+        help_text="the delta_id of an open delta of yours that this one takes the place of",
+    )
 
 
 class NewDelta(Proposal):

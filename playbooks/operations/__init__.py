@@ -16,6 +16,7 @@ from playbooks.operations.shape import (
     parse_operations,
 )
 from playbooks.operations.spelling import changes_to_operations
+from playbooks.operations.touching import sections_touched
 
 __all__ = [
     "MAX_OPERATIONS",
@@ -31,4 +32,5 @@ __all__ = [
     "parse_operations",
     "rebase",
     "resolve",
+    "sections_touched",
 ]

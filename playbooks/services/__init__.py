@@ -9,6 +9,8 @@ from playbooks.services.agents import (
     set_private_names,
     update_agent,
 )
+from playbooks.services.approvals import approvals_of, set_two_person_sections
+from playbooks.services.comments import comment_on_delta
 from playbooks.services.deltas import Outcome, add_verdicts, propose_delta, renew_delta
 from playbooks.services.reviews import (
     approve_delta,
@@ -16,15 +18,18 @@ from playbooks.services.reviews import (
     rebase_and_approve,
     reject_delta,
     request_changes,
-    undo_decision,
+    revise_delta,
 )
+from playbooks.services.undoing import undo_decision
 from playbooks.services.versions import import_playbook, roll_back_to
 from playbooks.services.waivers import end_expired_waivers, end_waiver, waive_verdict
 
 __all__ = [
     "Outcome",
     "add_verdicts",
+    "approvals_of",
     "approve_delta",
+    "comment_on_delta",
     "create_agent",
     "delete_agent",
     "edit_and_approve",
@@ -37,10 +42,12 @@ __all__ = [
     "reject_delta",
     "renew_delta",
     "request_changes",
+    "revise_delta",
     "roll_back_to",
     "set_mode",
     "set_override",
     "set_private_names",
+    "set_two_person_sections",
     "undo_decision",
     "update_agent",
     "waive_verdict",

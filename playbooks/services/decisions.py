@@ -12,6 +12,7 @@ from playbooks.content import ContentError, content_hash, same
 from playbooks.judges import Decision, Verdict, decide
 from playbooks.judges.waived import is_waived, mark_waived
 from playbooks.models import Agent, Delta, DeltaStatus, Mode, Playbook, VersionKind
+from playbooks.services.approvals import guarded_sections
 from playbooks.services.publish import publish
 
 _STATUS = {
@@ -51,13 +52,14 @@ def decide_now(
     `news` is the audit event of one that waits; empty where another one tells it.
     """
     mark_waivers(delta, playbook.agent, now)
+    head = selectors.head(playbook)
     decision = decision_of(delta, mode)
-    if decision == "apply" and not delta.may_apply:
+    guarded = guarded_sections(playbook.agent, delta.operations, head.content)
+    if decision == "apply" and (guarded or not delta.may_apply):
         decision = "pending_review"
     if not delta.operations and decision in ("apply", "pending_review"):
         close(delta, DeltaStatus.REJECTED, AUTOMATIC, "the playbook says this already", now)
         return
-    head = selectors.head(playbook)
     rebased = rules.rebase(delta.expectations, delta.operations, head.content)
     if rebased.conflicts and decision in ("apply", "pending_review"):
         delta.status = DeltaStatus.CONFLICT

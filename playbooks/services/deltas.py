@@ -3,11 +3,18 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
 
-from ace_project.core.errors import InvalidInput, PreconditionFailed
+from ace_project.core.errors import (
+    Conflict,
+    Forbidden,
+    InvalidInput,
+    NotFound,
+    PreconditionFailed,
+)
 from playbooks import operations as rules
 from playbooks import selectors, similarity
 from playbooks.actors import Actor, ActorKind
@@ -15,15 +22,9 @@ from playbooks.content import Content, ContentError
 from playbooks.judges import JudgeInput, SafetyContext, Verdict, judge_delta
 from playbooks.judges.council import asked_of, council_reasons, is_models_word, is_waiting, waiting
 from playbooks.judges.safety import examine
-from playbooks.models import (
-    Agent,
-    Delta,
-    DeltaStatus,
-    Mode,
-    Playbook,
-    Source,
-)
-from playbooks.services.decisions import audit_delta, decide_again, decide_now, decision_of
+from playbooks.models import OPEN, Agent, Delta, DeltaStatus, Mode, Playbook, Source
+from playbooks.services.approvals import withdraw
+from playbooks.services.decisions import audit_delta, close, decide_again, decide_now, decision_of
 from playbooks.services.publish import locked_playbook
 from playbooks.signals import delta_proposed, delta_renewed
 
@@ -66,11 +67,13 @@ def propose_delta(
     may_apply: bool = True,
     record_only: bool = False,
     safety: SafetyContext | None = None,
+    replaces: UUID | None = None,
 ) -> Outcome:
     """Judge a change, keep every verdict, and apply or queue it by the agent's mode.
 
     `may_apply=False` leaves the decision to a person; `record_only` decides as `dry_run` does;
-    `safety` is what its judges may know. Raises InvalidInput for malformed operations, NotFound
+    `safety` is what its judges may know; `replaces` names an open delta of the same author, which
+    ends in favour of this one. Raises InvalidInput for malformed operations, NotFound
     for a base version that never was, PreconditionFailed when `if_match` is not the live ETag.
     """
     # Reading the texts closely takes longest, so it comes before the lock.
@@ -92,10 +95,38 @@ def propose_delta(
         run_id=run_id,
         model=model,
         may_apply=may_apply,
+        replaces=replaces,
     )
+    before = _taken_back(playbook, replaces, author)
+    if before is not None:
+        # A person has the first in hand: no judge's pass takes the second from them.
+        delta.may_apply = False
     delta.operations = _read_operations(_base(delta), operations, changes)
     mode = Mode.DRY_RUN if record_only else Mode(playbook.agent.mode)
-    return _bring_in(delta, mode, [v.to_json() for v in verdicts], safety)
+    outcome = _bring_in(delta, mode, [v.to_json() for v in verdicts], safety)
+    if before is not None and outcome.delta.status in (*OPEN, DeltaStatus.APPLIED):
+        why = f"replaced by delta {outcome.delta.pk}"
+        close(before, DeltaStatus.REJECTED, author, why, timezone.now())
+    return outcome
+
+
+def _taken_back(playbook: Playbook, replaces: UUID | None, author: Actor) -> Delta | None:
+    """Return the delta that another of the same author takes the place of, locked.
+
+    Raises NotFound where the playbook has none of that name, Forbidden for somebody else's,
+    Conflict for one that is decided.
+    """
+    if replaces is None:
+        return None
+    found = playbook.deltas.select_for_update().filter(delta_id=replaces).first()
+    if found is None:
+        raise NotFound(f"there is no delta {replaces}")
+    if found.author != str(author):
+        raise Forbidden("only its author replaces a delta")
+    if found.status not in OPEN:
+        raise Conflict(f"delta {found.pk} is decided already: propose a new one")
+    found.playbook = playbook
+    return found
 
 
 def _bring_in(
@@ -210,6 +241,7 @@ def renew_delta(
     delta.playbook, delta.may_apply = playbook, may_apply
     mode = Mode(playbook.agent.mode)
     # A model spoke of the same change; it is not asked again because the evidence grew.
+    approved = delta.operations
     _judge(delta, [v for v in delta.verdicts if is_models_word(v)], mode, safety)
     delta.save(
         update_fields=[
@@ -224,6 +256,8 @@ def renew_delta(
             "verdicts",
         ]
     )
+    if delta.operations != approved:
+        withdraw(delta)
     now = timezone.now()
     audit_delta(delta, playbook, "delta_renewed", Actor(ActorKind.RUN, str(run_id)), now)
     decide_now(delta, playbook, mode, now=now)

@@ -1,4 +1,4 @@
-"""What a person decides about a delta, and how a decision is taken back."""
+"""What a person decides about a delta (undoing.py takes a decision back)."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,28 +7,19 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from ace_project.core import people
-from ace_project.core.errors import Conflict, Forbidden, InvalidInput
+from ace_project.core.errors import Conflict, InvalidInput
 from playbooks import audit, selectors
 from playbooks import operations as rules
-from playbooks.actors import Actor, ActorKind
-from playbooks.models import (
-    OPEN,
-    Decision,
-    Delta,
-    DeltaStatus,
-    Playbook,
-    Review,
-    Source,
-    VersionKind,
-)
+from playbooks.actors import Actor
+from playbooks.models import OPEN, Decision, Delta, DeltaStatus, Playbook, Review, Source
+from playbooks.services.approvals import Quorum, check_voter, quorum_of, refuse_token, withdraw
 from playbooks.services.decisions import apply_to_head, close
 from playbooks.services.deltas import propose_delta
-from playbooks.services.publish import locked_playbook, publish
-from playbooks.services.versions import mark_effective
+from playbooks.services.publish import locked_playbook
 
 
-def _locked(delta: Delta) -> tuple[Delta, Playbook]:
+def locked_delta(delta: Delta) -> tuple[Delta, Playbook]:
+    """Return a delta and its playbook with both rows locked until the transaction ends."""
     playbook = locked_playbook(delta.playbook_id)
     row = Delta.objects.select_for_update().get(pk=delta.pk)
     row.playbook = playbook
@@ -37,7 +28,7 @@ def _locked(delta: Delta) -> tuple[Delta, Playbook]:
 
 def _open(delta: Delta) -> tuple[Delta, Playbook]:
     """Lock a delta that can still be decided; raises Conflict saying who decided what."""
-    row, playbook = _locked(delta)
+    row, playbook = locked_delta(delta)
     if row.status not in OPEN:
         raise Conflict(
             f"already {row.get_status_display().lower()} by {row.decided_by or 'the machinery'}",
@@ -53,46 +44,44 @@ def _need(reason: str, detail: str) -> None:
         raise InvalidInput(detail, [{"pointer": "/reason", "message": "may not be empty"}])
 
 
-def _may_decide(delta: Delta, by: Actor, *, approves: bool) -> bool:
-    """Return whether an approval would be one's own; raises Forbidden where that is not allowed."""
-    own = delta.author == str(by)
-    if not (own and approves):
-        return False
-    if by.kind is not ActorKind.PERSON:
-        raise Forbidden("a token never approves a delta that its own agent proposed")
-    if people.other_active_reviewers(by.user_id):
-        raise Forbidden("another reviewer has to approve what you wrote yourself")
-    return True
-
-
-def _review(
-    delta: Delta, decision: Decision, by: Actor, reason: str, now: datetime, own: bool = False
+def keep_review(
+    delta: Delta, decision: Decision, by: Actor, reason: str, now: datetime, **marks: bool
 ) -> None:
+    """Keep who decided what, and why."""
     Review.objects.create(
         delta=delta,
         decision=decision,
         reviewer=str(by),
         user_id=by.user_id,
         reason=reason,
-        self_approved=own,
         created_at=now,
+        **marks,
     )
 
 
 @transaction.atomic
 def approve_delta(*, delta: Delta, by: Actor, reason: str = "") -> Delta:
-    """Apply a delta to the live version.
+    """Apply a delta to the live version, or keep the first of two approvals where two are needed.
 
-    Raises Conflict if it is decided already or no longer fits (then it is shown as in conflict),
-    Forbidden for one's own while another reviewer exists.
+    Raises Conflict if it is decided already, no longer fits (then it is shown as in conflict), or
+    the first approval was one's own; Forbidden for one's own delta while another reviewer exists.
     """
     row, playbook = _open(delta)
-    own = _may_decide(row, by, approves=True)
+    own = check_voter(row, _quorum(row, playbook, row.operations), by)
+    return _approve(row, playbook, _fitting(row, playbook), by, reason, own)
+
+
+def _quorum(row: Delta, playbook: Playbook, operations: Sequence[dict[str, Any]]) -> Quorum:
+    return quorum_of(row, playbook.agent, operations, selectors.head(playbook).content)
+
+
+def _fitting(row: Delta, playbook: Playbook) -> list[dict[str, Any]]:
+    """Return a delta's operations on the live version; raises Conflict where one does not fit."""
     content = selectors.head(playbook).content
     rebased = rules.rebase(row.expectations, row.operations, content)
     if rebased.conflicts:
         raise Conflict("it no longer fits the live version", conflicts=rebased.conflicts)
-    return _approve(row, playbook, rebased.ok, by, reason, own)
+    return rebased.ok
 
 
 def _approve(
@@ -103,9 +92,24 @@ def _approve(
     reason: str,
     own: bool,
 ) -> Delta:
-    now = timezone.now()
-    _review(row, Decision.APPROVE, by, reason, now, own)
-    apply_to_head(row, playbook, operations, by, reason, now)
+    """Keep an approval that may be given, and apply the delta with the last one needed."""
+    now, quorum = timezone.now(), _quorum(row, playbook, operations)
+    refuse_token(quorum, by)
+    keep_review(row, Decision.APPROVE, by, reason, now, self_approved=own, stands=True)
+    if quorum.missing == 1:
+        apply_to_head(row, playbook, operations, by, reason, now)
+        return row
+    # Whoever approves has settled what the author was asked for.
+    row.status, row.decision_reason = DeltaStatus.PENDING_REVIEW, ""
+    row.save(update_fields=["status", "decision_reason"])
+    audit.record(
+        playbook.agent.agent_id,
+        "delta_approved_once",
+        by,
+        now=now,
+        subject=f"delta {row.pk}",
+        data={"delta_id": str(row.delta_id), "reason": reason, "sections": quorum.sections},
+    )
     return row
 
 
@@ -114,17 +118,23 @@ def rebase_and_approve(*, delta: Delta, keep: dict[int, str], by: Actor, reason:
     """Settle each conflicting operation by the reviewer's choice, then approve.
 
     `keep` maps the index of a conflicting operation to `live` (leave the live text) or `delta`
-    (this delta's text, on the live version). Raises InvalidInput for a conflict without a choice.
+    (this delta's text, on the live version). Where two have to approve what is left, the choice is
+    an edit: a delta of the reviewer's, approved once. Raises InvalidInput for a conflict without
+    a choice.
     """
     row, playbook = _open(delta)
-    own = _may_decide(row, by, approves=True)
     content = selectors.head(playbook).content
     rebased = rules.rebase(row.expectations, row.operations, content)
     heirs = selectors.successors(playbook, row.operations, content)
     chosen = rules.resolve(row.expectations, row.operations, content, keep, heirs)
+    quorum = _quorum(row, playbook, chosen)
+    own = check_voter(row, quorum, by)
     missing = [c["index"] for c in rebased.conflicts if c["index"] not in keep]
     if missing:
         raise InvalidInput(f"choose a text for operation {', '.join(map(str, missing))}")
+    if quorum.sections and rebased.conflicts:
+        row, playbook = _replace_by_edit(row, playbook, chosen, by)
+        chosen = _fitting(row, playbook)
     return _approve(row, playbook, chosen, by, reason, own)
 
 
@@ -135,11 +145,20 @@ def edit_and_approve(
     """Put the reviewer's own wording in place of a delta, and approve that.
 
     The edited delta is a new one by the reviewer that passes every judge; the first ends as
-    rejected, pointing at it. Whoever edits another's delta may approve it; an edit of one's own
-    is one's own, with Forbidden as approve_delta has it.
+    rejected, pointing at it, and its approvals with it. Whoever edits another's delta may approve
+    it and counts as one of two; an edit of one's own is one's own, with Forbidden as approve_delta
+    has it.
     """
     row, playbook = _open(delta)
-    own = _may_decide(row, by, approves=True)
+    own = check_voter(row, Quorum([], []), by)
+    edited, playbook = _replace_by_edit(row, playbook, operations, by)
+    return _approve(edited, playbook, _fitting(edited, playbook), by, reason, own)
+
+
+def _replace_by_edit(
+    row: Delta, playbook: Playbook, operations: Sequence[dict[str, Any]], by: Actor
+) -> tuple[Delta, Playbook]:
+    """End a delta in favour of a reviewer's own wording of it; return that, locked."""
     outcome = propose_delta(
         agent=playbook.agent,
         operations=operations,
@@ -153,15 +172,10 @@ def edit_and_approve(
     edited = outcome.delta
     if edited.status not in OPEN:
         raise InvalidInput(f"the edit does not pass the judges: {edited.decision_reason}")
-    now = timezone.now()
-    _review(row, Decision.REJECT, by, f"edited as delta {edited.pk}", now)
-    close(row, DeltaStatus.REJECTED, by, f"edited as delta {edited.pk}", now)
-    row, playbook = _open(edited)
-    content = selectors.head(playbook).content
-    rebased = rules.rebase(row.expectations, row.operations, content)
-    if rebased.conflicts:
-        raise Conflict("it no longer fits the live version", conflicts=rebased.conflicts)
-    return _approve(row, playbook, rebased.ok, by, reason, own)
+    now, why = timezone.now(), f"edited as delta {edited.pk}"
+    keep_review(row, Decision.REJECT, by, why, now)
+    close(row, DeltaStatus.REJECTED, by, why, now)
+    return _open(edited)
 
 
 @transaction.atomic
@@ -170,20 +184,24 @@ def reject_delta(*, delta: Delta, by: Actor, reason: str) -> Delta:
     row, _ = _open(delta)
     _need(reason, "a rejection needs a reason")
     now = timezone.now()
-    _review(row, Decision.REJECT, by, reason, now)
+    keep_review(row, Decision.REJECT, by, reason, now)
     close(row, DeltaStatus.REJECTED, by, reason, now)
     return row
 
 
 @transaction.atomic
 def request_changes(*, delta: Delta, by: Actor, reason: str) -> Delta:
-    """Send a delta back with what should be different; it stays open."""
+    """Send a delta back with what should be different; it stays open for its author to revise.
+
+    The reason is where its author reads it, `decision_reason`; approvals so far count no more.
+    """
     row, playbook = _open(delta)
     _need(reason, "say what should change")
     now = timezone.now()
-    _review(row, Decision.REQUEST_CHANGES, by, reason, now)
-    row.status = DeltaStatus.CHANGES_REQUESTED
-    row.save(update_fields=["status"])
+    keep_review(row, Decision.REQUEST_CHANGES, by, reason, now)
+    withdraw(row)
+    row.status, row.decision_reason = DeltaStatus.CHANGES_REQUESTED, reason
+    row.save(update_fields=["status", "decision_reason"])
     audit.record(
         playbook.agent.agent_id,
         "delta_changes_requested",
@@ -196,83 +214,23 @@ def request_changes(*, delta: Delta, by: Actor, reason: str) -> Delta:
 
 
 @transaction.atomic
-def undo_decision(*, delta: Delta, by: Actor, reason: str = "", reopen: bool = False) -> Delta:
-    """Take back the decision on a delta.
+def revise_delta(
+    *, delta: Delta, operations: Sequence[dict[str, Any]], by: Actor, reasoning: str = ""
+) -> Delta:
+    """Let the author put another wording in place of their own open delta; it waits anew.
 
-    A rejected delta is open again. An applied one is taken out by the inverse of what it did, as a
-    new version, and ends as undone; or with `reopen`, for a decision that was a slip of the hand,
-    waits again (of an edited one, the wording before the edit). Raises Conflict where later
-    changes stand on it.
+    The first ends as rejected, pointing at it. Raises Forbidden for anyone but its author.
     """
-    row, playbook = _locked(delta)
-    now = timezone.now()
-    if row.status == DeltaStatus.REJECTED:
-        _reopen(row, by, now)
-    elif row.status == DeltaStatus.APPLIED:
-        _take_out(row, playbook, by, reason, now)
-        if reopen:
-            _reopen(_before_edit(row) or row, by, now)
-    else:
-        raise Conflict(f"it is {row.get_status_display().lower()}: there is nothing to undo")
-    _review(row, Decision.UNDO, by, reason, now)
-    return row
-
-
-def _before_edit(row: Delta) -> Delta | None:
-    first = row.evidence.get("edited_from")
-    if first is None:
-        return None
-    found = Delta.objects.filter(playbook=row.playbook, delta_id=first).first()
-    return found if found and found.status == DeltaStatus.REJECTED else None
-
-
-def _reopen(row: Delta, by: Actor, now: datetime) -> None:
-    row.status, row.decided_at, row.decided_by = DeltaStatus.PENDING_REVIEW, None, ""
-    row.decision_reason, row.applied_version, row.inverse = "", None, []
-    # A person took it in hand: what judges say later does not apply it.
-    row.may_apply = False
-    row.save(
-        update_fields=[
-            "may_apply",
-            "status",
-            "decided_at",
-            "decided_by",
-            "decision_reason",
-            "applied_version",
-            "inverse",
-        ]
+    row, playbook = _open(delta)
+    outcome = propose_delta(
+        agent=playbook.agent,
+        operations=operations,
+        confidence=row.confidence,
+        source=Source(row.source),
+        author=by,
+        reasoning=reasoning or row.reasoning,
+        evidence=row.evidence,
+        may_apply=False,
+        replaces=row.delta_id,
     )
-    chain = row.playbook.agent.agent_id
-    audit.record(chain, "delta_reopened", by, now=now, subject=f"delta {row.pk}")
-
-
-def _take_out(row: Delta, playbook: Playbook, by: Actor, reason: str, now: datetime) -> None:
-    if row.inverse:
-        after = selectors.snapshot(playbook.pk, row.applied_version or playbook.version)
-        expected = rules.expectations(after.content, row.inverse)
-        live = selectors.head(playbook).content
-        rebased = rules.rebase(expected, row.inverse, live)
-        if rebased.conflicts:
-            raise Conflict("later changes stand on it", conflicts=rebased.conflicts)
-        result = rules.apply(live, rebased.ok)
-        publish(
-            playbook,
-            result.content,
-            kind=VersionKind.UNDO,
-            author=by,
-            now=now,
-            reason=f"undo of delta {row.pk}" + (f": {reason}" if reason else ""),
-            delta=row,
-            lineage=result.lineage,
-        )
-    row.status = DeltaStatus.UNDONE
-    row.save(update_fields=["status"])
-    audit.record(
-        playbook.agent.agent_id,
-        "delta_undone",
-        by,
-        now=now,
-        subject=f"delta {row.pk}",
-        data={"delta_id": str(row.delta_id), "reason": reason},
-    )
-    mark_effective(playbook, by, f"delta {row.pk} was undone", now)
+    return outcome.delta

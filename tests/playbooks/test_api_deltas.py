@@ -215,3 +215,49 @@ def test_a_delta_that_no_longer_fits_is_a_409_with_its_conflicts(agent, propose)
     answer = Caller(None).post(f"deltas/{found}/approve")
     assert is_problem(answer, 409)
     assert answer.json()["conflicts"][0]["now"] == "b"
+
+
+# ---- two people, and back to the author ----
+def test_a_token_cannot_approve_what_needs_two_people(agent):
+    rule = {"agent": agent, "sections": ["constraints"], "author": AUTOMATIC}
+    services.set_two_person_sections(**rule)
+    body = {"agent_id": "bot", "operations": [add("New.", "constraints")], "confidence": 1}
+    name = Caller("bot").post("deltas", body).json()["delta_id"]
+    answer = Caller(None, "playbooks:review").post(f"deltas/{name}/approve", {})
+    assert is_problem(answer, 403)
+    assert "needs two people" in answer.json()["detail"]
+    seen = Caller("bot").get(f"deltas/{name}").json()
+    assert (seen["approvals"], seen["approvals_needed"]) == ([], 2)
+
+
+def test_in_auto_a_guarded_section_answers_that_it_waits(agent):
+    rule = {"agent": agent, "sections": ["constraints"], "author": AUTOMATIC}
+    services.set_two_person_sections(**rule)
+    body = {"operations": [add("New.", "constraints")], "confidence": 1}
+    answer = Caller("bot").patch("playbooks/bot", body)
+    assert answer.status_code == 202
+    assert answer.json()["status"] == "pending_review"
+
+
+def test_an_agent_reads_what_should_change_and_sends_another_in_its_place(agent, delta):
+    reviewer = Caller(None, "playbooks:review")
+    reviewer.post(f"deltas/{delta}/request-changes", {"reason": "say which date"})
+    seen = Caller("bot").get(f"deltas/{delta}").json()
+    assert (seen["status"], seen["decision_reason"]) == ("changes_requested", "say which date")
+    answer = waiting("Check the booking date.", replaces=delta)
+    assert answer.status_code == 201
+    assert (answer.json()["status"], answer.json()["replaces"]) == ("pending_review", delta)
+    assert Caller("bot").get(f"deltas/{delta}").json()["status"] == "rejected"
+    assert is_problem(waiting("Check it again.", replaces=delta), 409)
+
+
+def test_in_auto_a_revised_delta_still_waits_for_the_person_who_asked(agent, delta):
+    body = {"operations": [add("Check the date.")], "confidence": 1, "replaces": delta}
+    assert Caller("bot").patch("playbooks/bot", body).json()["status"] == "pending_review"
+
+
+def test_a_delta_of_another_agent_is_not_replaced(agent, delta):
+    services.create_agent(agent_id="other", author=AUTOMATIC)
+    body = {"agent_id": "other", "operations": [add("Mine.")], "confidence": 1, "replaces": delta}
+    assert is_problem(Caller("other").post("deltas", body), 404)
+    assert is_problem(waiting("Mine.", replaces="not-a-uuid"), 400)

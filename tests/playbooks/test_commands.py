@@ -29,6 +29,15 @@ def test_deltas_lists_what_waits(waiting, capsys) -> None:
     assert "Check the date." in line[4]
 
 
+def test_approve_says_that_a_second_person_is_needed(agent, waiting, alice, capsys) -> None:
+    rule = {"agent": agent, "sections": ["strategies"], "author": actors.AUTOMATIC}
+    services.set_two_person_sections(**rule)
+    call_command("approve", str(waiting.pk), operator="alice")
+    assert "approval 1 of 2, waits for another reviewer" in capsys.readouterr().out
+    waiting.refresh_from_db()
+    assert waiting.status == DeltaStatus.PENDING_REVIEW
+
+
 def test_approve_takes_a_number_or_a_delta_id(waiting, propose, alice, capsys) -> None:
     other = propose(add("Another."), may_apply=False).delta
     call_command("approve", str(waiting.pk), str(other.delta_id), operator="alice")

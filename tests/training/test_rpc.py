@@ -19,7 +19,7 @@ from training import runner, services
 from training.models import JobState, PolicyCheckpoint, TrainingJob
 from training.rpc import TrainingRpc
 from training.runtimes.base import Outcome
-from training.services.jobs import cancel_job
+from training.services.jobs import _turn, cancel_job
 
 pytestmark = pytest.mark.django_db
 
@@ -329,6 +329,44 @@ def test_an_evaluation_ends_when_its_time_is_up(monkeypatch):
         released.set()
     assert (told["code"], told["message"]) == (-31005, "Evaluation failed")
     assert "took more than" in told["data"]["detail"]
+
+
+def test_a_third_evaluation_at_once_is_told_to_come_back():
+    service, met = Caller(None), []
+    scripted_agent()
+    with scripted():
+        named = {"job_id": start_scripted(service)["job_id"]}
+        work()
+    evaluate = f"training/jobs/{named['job_id']}/evaluate"
+
+    def busy(attempt: Any) -> Outcome:
+        if not met:
+            met.append(None)
+            met[:] = [service.post(evaluate), ask(service, "evaluate", named)]
+        return Outcome(success=True)
+
+    with scripted(busy):
+        with _turn():
+            first = service.post(evaluate)
+        after = service.post(evaluate)
+    assert (first.status_code, after.status_code) == (200, 200)
+    assert (met[0].status_code, met[0]["Retry-After"]) == (429, "30")
+    assert met[1]["data"]["retry_after"] == 30
+
+
+def test_one_agent_cannot_fill_the_queue_of_jobs(settings):
+    service = Caller(None)
+    settings.ACE_WORKER_QUEUE_SIZE = 5
+    for name in ("bot", "other"):
+        scripted_agent(name)
+    with scripted():
+        for _ in range(2):
+            start_scripted(service)
+        refused = start_scripted(service)
+        assert "2 open training jobs" in refused["data"]["detail"]
+        assert refused["data"]["retry_after"] == 60
+        other = {"agent_id": "other", "runtime": {"name": "scripted"}, "training_data": TASKS}
+        assert start(service, **other)["status"] == "queued"
 
 
 def test_rewards_beyond_the_floats_are_no_evaluation():

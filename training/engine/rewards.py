@@ -30,6 +30,7 @@ class Rollout:
     seconds: float = 0.0
     expected_outcome: Any = None
     failure: str | None = None  # of the machinery: a timeout, a refused connection
+    answer: Any = None
 
 
 class InvalidReward(ValueError):
@@ -54,6 +55,10 @@ class Reward:
     """A sum of weighted terms."""
 
     terms: tuple[tuple[Term, Mapping[str, Any]], ...]
+
+    def has(self, name: str) -> bool:
+        """Return whether the term of that name is in it."""
+        return any(term is _TERMS[name] for term, _ in self.terms)
 
     def __call__(self, rollout: Rollout) -> float | None:
         """Return the reward; None for a trajectory to leave out. Raise `RewardFailed`."""
@@ -224,8 +229,8 @@ _SAMPLE_STEPS: tuple[Step, ...] = (
     | {"seconds": 0.1, "tokens": None, "reward": None},
 )
 SAMPLES = (
-    Rollout(True, 0.9, _SAMPLE_STEPS, 40, 0.3, {"id": "b"}),
-    Rollout(False, None, _SAMPLE_STEPS[1:], 0, 0.1, "b"),
+    Rollout(True, 0.9, _SAMPLE_STEPS, 40, 0.3, {"id": "b"}, answer={"id": "b"}),
+    Rollout(False, None, _SAMPLE_STEPS[1:], 0, 0.1, "b", answer="not b"),
     Rollout(None, None, (), 0, 0.0, None),
 )
 

@@ -20,7 +20,7 @@ class Kind:
     `check` returns the canonical spec or raises `InvalidRuntime`; the others get a spec that was
     checked. `keys` are what a spec may say besides its name. `tasks` are the runtime's own, of a
     split and as many as asked for; None where a job brings them. `defaults` are settings that a
-    job starts from where its config says nothing.
+    job starts from where its config says nothing. `judges`: whether it can say what succeeded.
     """
 
     policy: Literal["context", "action"]
@@ -30,6 +30,7 @@ class Kind:
     make: Callable[[Spec, Agent | None], ContextRuntime | ActionRuntime]
     tasks: Callable[[Spec, str, int], list[Task]] | None = None
     defaults: Callable[[Spec], dict[str, Any]] = lambda _: {}
+    judges: bool = True
 
 
 _KINDS: dict[str, Kind] = {
@@ -70,6 +71,7 @@ _KINDS: dict[str, Kind] = {
         ),
         check=openai.check,
         make=openai.make,
+        judges=False,
         defaults=lambda _: context_defaults(),
     ),
 }

@@ -1,8 +1,9 @@
 """Starting, steering and ending training jobs."""
 
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from decimal import ROUND_DOWN, Decimal
 from typing import Any
@@ -43,6 +44,10 @@ from training.scene import scene_of
 
 # An evaluation on request is waited for: at most so many tasks, and so many seconds.
 MOST_ASKED, ASKED_SECONDS = 200, 300.0
+# Of one process: each holds a thread of the server that answers nobody else meanwhile.
+_ASKED_AT_ONCE = threading.BoundedSemaphore(2)
+# An agent's share of the queue, so that one cannot keep out all others.
+_SHARE_OF_QUEUE = 4
 _WATCH_SECONDS = 0.2
 _CENT_OF_A_MICRO = Decimal(1).scaleb(-8)
 
@@ -85,14 +90,24 @@ def start_job(
         candidates=candidates,
     )
     money.check_affordable(agent, plan.config, plan.estimate, now=timezone.now())
-    if TrainingJob.objects.filter(status__in=ACTIVE).count() >= settings.ACE_WORKER_QUEUE_SIZE:
-        raise QueueFull("as many training jobs are open as may be; try again later", retry_after=60)
+    _check_queue(agent)
     plan = warming.warmed(plan, agent, warm_start)
     job = _stored(agent, plan, requested_by, title)
     if plan.estimate.usd:
         _grant(job, plan)
     nudge.nudge(job)
     return job
+
+
+def _check_queue(agent: Agent) -> None:
+    room = settings.ACE_WORKER_QUEUE_SIZE
+    is_open = TrainingJob.objects.filter(status__in=ACTIVE)
+    if is_open.count() >= room:
+        raise QueueFull("as many training jobs are open as may be; try again later", retry_after=60)
+    most = -(-room // _SHARE_OF_QUEUE)
+    if is_open.filter(agent=agent).count() >= most:
+        words = f"{agent} has {most} open training jobs, as many as one agent may; try again later"
+        raise QueueFull(words, retry_after=60)
 
 
 def estimate(
@@ -168,12 +183,29 @@ def evaluate(
 
     `queries` are `[{query, expected_outcome?, task_type?}]`; without them it is the validation
     tasks, and the sealed test never. It takes as long as the agent does, up to ASKED_SECONDS.
-    Raises Conflict while there is no checkpoint, InvalidInput, BudgetExceeded, and
-    EvaluationFailed.
+    Raises Conflict while there is no checkpoint, InvalidInput, BudgetExceeded, EvaluationFailed,
+    and QueueFull while this process carries out as many as it does at once.
     """
     chosen = checkpoint or checkpoints.best(job) or selectors.checkpoints(job).first()
     if chosen is None or chosen.job_id != job.pk:
         raise Conflict(f"training job {job.pk} has no such checkpoint to measure")
+    with _turn():
+        return _measured(job, chosen, queries)
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    if not _ASKED_AT_ONCE.acquire(blocking=False):
+        raise QueueFull("other evaluations are under way; try again later", retry_after=30)
+    try:
+        yield
+    finally:
+        _ASKED_AT_ONCE.release()
+
+
+def _measured(
+    job: TrainingJob, chosen: PolicyCheckpoint, queries: Sequence[Mapping[str, Any]] | None
+) -> Evaluation:
     ends = time.monotonic() + ASKED_SECONDS
     scene = scene_of(job, lambda: time.monotonic() < ends)
     tasks = scene.tasks(Split.VALIDATION) if queries is None else _asked(job, queries)

@@ -1,0 +1,130 @@
+"""What must hold of every page. A check returns its findings as lines: none is well."""
+
+from collections.abc import Container, Iterator
+from typing import Any
+
+from axe_playwright_python.sync_playwright import Axe
+
+# Layers over a page's own content, of the page that is looked at.
+OPENERS = "button[popovertarget]:not([popovertargetaction=hide])"
+MOST_TABS = 400
+
+_OVERFLOW = """() => {
+  const wide = document.documentElement.scrollWidth - innerWidth;
+  if (wide <= 0) return "";
+  const out = [...document.querySelectorAll("body *")].filter((e) => {
+    const box = e.getBoundingClientRect();
+    return box.right > innerWidth + 1 && box.width > 0
+      && !e.closest(".ace-scroll, .ace-filters, .ace-tabs");
+  });
+  const last = out.at(-1);
+  return `${wide} px too wide: ${last ? last.outerHTML.slice(0, 120) : "?"}`;
+}"""
+
+# Inside text a link is as high as its line.
+_SMALL = """() => [...document.querySelectorAll(
+  "button, .btn, select, summary, .ace-nav a, .ace-tabs a, "
+  + "input:not([type=hidden], [type=checkbox], [type=radio])"
+)].filter((e) => e.checkVisibility({ visibilityProperty: true })
+    && !e.matches(".ace-textbutton, .visually-hidden"))
+  .map((e) => [e, e.getBoundingClientRect()])
+  .filter(([e, box]) => box.height > 1 && box.height < 39.5)
+  .map(([e, box]) => `${Math.round(box.height)} px high: ${e.outerHTML.slice(0, 90)}`)"""
+
+_DEAD = """() => [...document.querySelectorAll("button[type=button]:not([popovertarget])")]
+  .filter((e) => e.checkVisibility() && e.getBoundingClientRect().height > 0)
+  .map((e) => `does nothing without a script: ${e.outerHTML.slice(0, 90)}`)"""
+
+_FOCUSED = """() => {
+  const e = document.activeElement;
+  if (!e || e === document.body || e === document.documentElement) return null;
+  const first = !e.dataset.walked;
+  e.dataset.walked = "1";
+  const style = getComputedStyle(e);
+  const box = e.getBoundingClientRect();
+  const marked = (style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 1)
+    || e.matches("input[type=file]");
+  const left = Math.max(0, box.left), right = Math.min(innerWidth, box.right);
+  const top = Math.max(0, box.top), bottom = Math.min(innerHeight, box.bottom);
+  const points = [[0.5, 0.5], [0.1, 0.2], [0.9, 0.2], [0.1, 0.8], [0.9, 0.8]];
+  const seen = right > left && bottom > top && points.some(([x, y]) => {
+    const hit = document.elementFromPoint(left + (right - left) * x, top + (bottom - top) * y);
+    return hit && (e.contains(hit) || hit.contains(e));
+  });
+  const said = [];
+  if (!marked) said.push(`no visible focus: ${e.outerHTML.slice(0, 110)}`);
+  if (!seen) said.push(`focused out of view: ${e.outerHTML.slice(0, 110)}`);
+  return { first, said };
+}"""
+
+
+def axe_findings(page: Any, *rules: str) -> list[str]:
+    """Return what axe finds serious or critical, by these rules or by all, and where first."""
+    options: dict[str, Any] = {"resultTypes": ["violations"]}
+    if rules:
+        options["runOnly"] = {"type": "rule", "values": list(rules)}
+    results = Axe().run(page, options=options)
+    return [
+        f"{found['impact']} {found['id']}: "
+        + " | ".join(node["html"][:140] + _measured(node) for node in found["nodes"][:3])
+        for found in results.response["violations"]
+        if found["impact"] in ("serious", "critical")
+    ]
+
+
+def _measured(node: dict[str, Any]) -> str:
+    data = next((check["data"] for check in node["any"] if check["data"]), None)
+    ratio = data.get("contrastRatio") if isinstance(data, dict) else None
+    return f" ({data['fgColor']} on {data['bgColor']}, {ratio})" if ratio else ""
+
+
+def overflow_findings(page: Any) -> list[str]:
+    """Return by how much the page is wider than its window, and what makes it so."""
+    found = page.evaluate(_OVERFLOW)
+    return [found] if found else []
+
+
+def target_findings(page: Any) -> list[str]:
+    """Return the controls that are too low for a finger, 40 px."""
+    return page.evaluate(_SMALL)
+
+
+def dead_buttons(page: Any) -> list[str]:
+    """Return the visible buttons that only a script could make work."""
+    return page.evaluate(_DEAD)
+
+
+def focus_findings(page: Any) -> list[str]:
+    """Go through the page by the Tab key: each stop has a visible focus and is in view; no trap."""
+    found: list[str] = []
+    for _ in range(MOST_TABS):
+        page.keyboard.press("Tab")
+        stop = page.evaluate(_FOCUSED)
+        if stop is None or not stop["first"]:
+            return found
+        found += stop["said"]
+    return [*found, f"more than {MOST_TABS} stops"]
+
+
+def opened_layers(page: Any, known: Container[str] = ()) -> Iterator[str]:
+    """Open each dialog, menu and sheet but those `known`, yield its id, and close it by Escape.
+
+    Raises AssertionError where the focus is not back on the button that opened it.
+    """
+    openers = page.locator(OPENERS)
+    for number in range(openers.count()):
+        opener = openers.nth(number)
+        name = str(opener.get_attribute("popovertarget"))
+        if name in known or not opener.is_visible() or opener.is_disabled():
+            continue
+        layer = page.locator(f"#{name}")
+        opener.click()
+        layer.wait_for(state="visible")
+        yield name
+        page.keyboard.press("Escape")
+        # In a text field the first Escape leaves the field.
+        if layer.is_visible():
+            page.keyboard.press("Escape")
+        layer.wait_for(state="hidden")
+        back = page.evaluate("document.activeElement?.getAttribute('popovertarget')")
+        assert back == name, f"{page.url}: closing {name} leaves the focus elsewhere"

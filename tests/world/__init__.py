@@ -1,0 +1,114 @@
+"""A whole installation in use: agents with a past, work under way, money spent, people."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from ace_project.core import tokens
+from ace_project.core.models import WorkerBeat
+from ace_project.core.people import GROUPS
+from evolution import services as evolution
+from evolution.models import ExecutionTrace
+from playbooks import services
+from playbooks.actors import AUTOMATIC
+from playbooks.models import Delta
+from playbooks.selectors import agent_by_id
+from tests.world import history, money, trainings, work
+from training.services import make_demonstration
+
+PASSWORD = "a long password 42"
+
+
+@dataclass(frozen=True)
+class World:
+    """What was made. `samples` fills addresses in: by first part of the path, then by name."""
+
+    samples: dict[str, dict[str, Any]]
+    # By the page's name: what a further view of it shows, and its address.
+    views: dict[str, dict[str, str]]
+
+
+def make_people() -> None:
+    """Make one person of each role: vic, ann, bob and zoe, who may do everything."""
+    people = get_user_model().objects
+    names = dict(zip(GROUPS, ("vic", "ann", "bob", "zoe"), strict=True))
+    for role, name in names.items():
+        user = people.create_user(name, password=PASSWORD, is_staff=role == "admin")
+        user.groups.add(Group.objects.get_or_create(name=role)[0])
+
+
+def beat() -> None:
+    """Let a worker say that it lives."""
+    WorkerBeat.objects.update_or_create(name="worker-1:1", defaults={"threads": 2})
+    WorkerBeat.objects.update(beat_at=Now())
+
+
+def make_world(
+    *, each: int = 120, today: int = 480, iterations: int = 184, runs: int = 400
+) -> World:
+    """Make all but the people; smaller numbers make it faster and its figures thinner."""
+    beat()
+    make_demonstration(author=AUTOMATIC, runs=runs, seed=10)
+    deltas = history.make_history()
+    work.record_traces("airline-support", each=each, today=today)
+    work.record_traces("warehouse-sql", each=each, today=today // 2)
+    done = work.make_runs()
+    lost = money.make_spending()
+    jobs, trajectory = trainings.make_trainings(iterations)
+    _, row = tokens.issue("airline-support", name="production")
+    _, old = tokens.issue("airline-support", name="staging")
+    tokens.revoke(old.jti)
+    evolution.pause_evolution(
+        agent=agent_by_id("claims-intake.v2"), by=history.BOB, reason="Its tools are being moved"
+    )
+    services.waive_verdict(
+        agent=agent_by_id("warehouse-sql"),
+        judge="duplication",
+        reason="The new schema repeats names",
+        until=timezone.now() + timedelta(days=3),
+        by=history.BOB,
+    )
+    failed = ExecutionTrace.objects.filter(agent__agent_id="airline-support", success=False)
+    samples = {
+        "": {"agent_id": "airline-support", "jti": row.jti},
+        "guided": {"pk": _demo_delta().pk},
+        "review": {"pk": deltas["plain"].pk},
+        "traces": {"pk": failed.latest("captured_at").pk},
+        "runs": {"pk": done["llm"].pk},
+        "training": {"pk": jobs["running"].pk, "number": trajectory.pk},
+        "calls": {"pk": done["llm"].calls.latest("created_at").pk},
+        "sign-in": {"pk": 1, "token": "used-long-ago"},
+        "agents": {"pk": 1},
+    }
+    return World(samples, _views(deltas, done, jobs, lost))
+
+
+def _demo_delta() -> Delta:
+    return Delta.objects.filter(playbook__agent__agent_id="workshop-demo").latest("pk")
+
+
+def _views(deltas: Any, done: Any, jobs: Any, lost: Any) -> dict[str, dict[str, str]]:
+    """Return the views that one page has beside its plain one."""
+    delta = {name: f"/review/{row.pk}/" for name, row in deltas.items()}
+    edit = {"edit": f"/review/{deltas['plain'].pk}/?edit=1"}
+    playbook = "/playbooks/airline-support/"
+    return {
+        "overview": {"lesson": f"/?lesson={_demo_delta().pk}"},
+        "review": {"decided": "/review/?status=decided", "conflict": "/review/?status=conflict"},
+        "delta": delta | edit | {"evidence": f"/review/{_demo_delta().pk}/"},
+        "playbook": {"old": f"{playbook}?version=2", "empty": "/playbooks/claims-intake.v2/"},
+        "propose": {"bullet": f"{playbook}propose/?bullet={history.LIMIT}"},
+        "traces": {"none": "/traces/?agent=nobody", "failed": "/traces/?success=no"},
+        "run": {name: f"/runs/{row.pk}/" for name, row in done.items() if name != "llm"},
+        "training_job": {
+            name: f"/training/{row.pk}/" for name, row in jobs.items() if name != "running"
+        },
+        "search": {"found": "/search/?q=refund", "nothing": "/search/?q=zzzz"},
+        "call": {"lost": f"/calls/{lost.pk}/"},
+        "agent": {"paused": "/agents/claims-intake.v2/"},
+    }
