@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.views.decorators.http import require_safe
 
 from ace_project.console import live
@@ -54,5 +55,7 @@ def answer(request: HttpRequest, filters: Filters) -> HttpResponse:
 @needs(Role.VIEWER)
 def count(request: HttpRequest) -> HttpResponse:
     """Return the count of waiting deltas, as the navigation of every page shows it."""
+    if not live.is_asked_for_part(request):
+        return redirect("console:review")
     part = "parts/nav_count.html"
     return live.answer(request, part, part, {})

@@ -60,11 +60,12 @@ def test_the_navigation_counts_what_waits(
     signed_in: Callable[..., Client], propose: Callable[..., Delta]
 ) -> None:
     client = signed_in("viewer")
-    assert "deltas waiting" not in client.get("/review/count/").content.decode()
+    assert "deltas waiting" not in client.get("/review/count/", headers=PART).content.decode()
     propose()
     part = client.get("/review/count/", headers=PART).content.decode()
     assert ">1<" in part
     assert "<html" not in part
+    assert client.get("/review/count/").headers["Location"] == "/review/"
 
 
 # ---- the queue ----
