@@ -1,6 +1,7 @@
-"""The product's addresses and that of the bare view."""
+"""The product's addresses and those of the bare views."""
 
-from django.http import HttpRequest, JsonResponse
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
 
 from ace_project.urls import urlpatterns as product
@@ -11,4 +12,10 @@ def bare(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"status": "ok"})
 
 
-urlpatterns = [path("bare", bare), *product]
+@login_required
+def bare_page(request: HttpRequest) -> HttpResponse:
+    """Answer with a word, for whoever is signed in: the least that a page can do."""
+    return HttpResponse(f"<p>{request.user.get_username()}</p>")
+
+
+urlpatterns = [path("bare", bare), path("bare-page", bare_page), *product]

@@ -5,6 +5,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from ace_project.console import undo
+from ace_project.console.data import data_url
 from ace_project.console.waiting import WAITING
 from ace_project.core.people import Role, role_of
 from evolution.pauses import pause_of_all
@@ -14,7 +15,7 @@ from playbooks.models import Delta
 def console(request: HttpRequest) -> dict[str, Any]:
     """Return how many deltas wait, whether all evolution is paused, and what the person may do."""
     user = getattr(request, "user", None)
-    if user is None or not user.is_authenticated:
+    if user is None or not user.is_authenticated or _of_admin(request):
         return {}
     role = role_of(user)
     return {
@@ -26,4 +27,11 @@ def console(request: HttpRequest) -> dict[str, Any]:
         "may_review": role >= Role.REVIEWER,
         "may_operate": role >= Role.OPERATOR,
         "undo": undo.offered(request),
+        "data_url": data_url(request),
     }
+
+
+def _of_admin(request: HttpRequest) -> bool:
+    """Tell a page of the admin, which has a frame of its own, drawn by many small templates."""
+    match = request.resolver_match
+    return match is not None and "admin" in match.namespaces

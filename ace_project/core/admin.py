@@ -1,84 +1,44 @@
-"""Django admin for people and tokens; elsewhere it is for looking, so `InspectOnly` stands here."""
-
-from typing import Any
+"""Django admin for tokens, idempotency keys and workers: to look at."""
 
 from django.contrib import admin
-from django.contrib.auth import get_user_model
-from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
-from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.models import Group
-from django.db.models import QuerySet
-from django.http import HttpRequest
-from unfold.admin import ModelAdmin  # type: ignore[import-untyped]
-from unfold.forms import (  # type: ignore[import-untyped]
-    AdminPasswordChangeForm,
-    UserChangeForm,
-    UserCreationForm,
-)
+from django.urls import reverse
 
+from ace_project.core.inspection.rows import InspectOnly
 from ace_project.core.models import ApiToken, IdempotencyKey, WorkerBeat
-
-admin.site.index_title = "Every row, to look at"
-
-
-class InspectOnly(ModelAdmin):
-    """Rows that nobody adds, changes or deletes here; lists leave the large columns unread."""
-
-    large_fields: tuple[str, ...] = ()
-    show_full_result_count = False
-    list_per_page = 50
-    actions = None
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """Return the rows without what is large; a single row reads it when it is shown."""
-        return super().get_queryset(request).defer(*self.large_fields)
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Rows come from the product, never from here."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """A change here would go past the audit chain."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nothing is deleted here; the console erases whole agents."""
-        return False
 
 
 @admin.register(ApiToken)
 class ApiTokenAdmin(InspectOnly):
+    icon = "key"
     list_display = ("jti", "agent_id", "name", "created_at", "expires_at", "revoked_at")
     list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
     search_fields = ("agent_id", "name")
+    ordering = ("-created_at",)
+
+    def view_on_site(self, row: ApiToken) -> str | None:
+        """Return the page of the token's agent."""
+        return reverse("console:agent", args=[row.agent_id]) if row.agent_id else None
 
 
 @admin.register(IdempotencyKey)
 class IdempotencyKeyAdmin(InspectOnly):
+    icon = "repeat_one"
     list_display = ("key", "token", "status", "created_at")
     list_filter = ("status",)
-    search_fields = ("key",)
-    large_fields = ("body",)
-    ordering = ("-id",)
+    search_fields = ("id", "key")
+    search_help_text = "A row or a key, exactly"
+    searches_exactly = is_large = True
+    # The first answer, for whoever holds the key's token.
+    secret_fields = ("body",)
 
 
 @admin.register(WorkerBeat)
 class WorkerBeatAdmin(InspectOnly):
+    icon = "ecg_heart"
     list_display = ("name", "threads", "started_at", "beat_at")
+    search_fields = ("name",)
     ordering = ("-beat_at",)
 
-
-admin.site.unregister(get_user_model())
-admin.site.unregister(Group)
-
-
-@admin.register(get_user_model())
-class UserAdmin(DjangoUserAdmin, ModelAdmin):
-    form = UserChangeForm
-    add_form = UserCreationForm
-    change_password_form = AdminPasswordChangeForm
-
-
-@admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
-    pass
+    def view_on_site(self, row: WorkerBeat) -> str:
+        """Return the overview, whose tile tells of the workers."""
+        return reverse("console:overview")

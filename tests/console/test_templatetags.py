@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ace_project.console.templatetags import console as tags
-from ace_project.console.templatetags import figures, hidden, signs, words
+from ace_project.console.templatetags import figures, signs, words
+from ace_project.core import hidden
 
 NOW = datetime(2026, 3, 20, 14, 32, tzinfo=UTC)
 

@@ -13,9 +13,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import slugify
 
-from ace_project.console.templatetags import figures, hidden, plots, words
+from ace_project.console.templatetags import figures, plots, words
 from ace_project.console.templatetags import trail as trails
 from ace_project.console.templatetags.signs import OUTCOME_ICONS, SOURCE_ICONS, STATUS_CHIPS
+from ace_project.core import hidden
 
 register = template.Library()
 
@@ -107,7 +108,7 @@ def in_words(name: str) -> str:
 @register.filter
 def visible(text: object) -> SafeString:
     """Escaped text with zero-width, bidi and control characters shown as `⟨U+202E⟩`."""
-    return hidden.reveal("" if text is None else str(text))
+    return hidden.isolate("" if text is None else str(text))
 
 
 @register.filter
@@ -211,7 +212,7 @@ def person(name: str, small: bool = False) -> SafeString:
         '<span class="ace-who {}ace-who--person"><i aria-hidden="true">{}</i>{}</span>',
         "ace-who--xs " if small else "",
         figures.initials(name),
-        hidden.reveal(name),
+        hidden.isolate(name),
     )
 
 
@@ -222,7 +223,7 @@ def automation(name: str = "Automatic", source: str = "", small: bool = False) -
         '<span class="ace-who {}ace-who--auto"><i>{}</i>{}</span>',
         "ace-who--xs " if small else "",
         icon(SOURCE_ICONS.get(source, "bolt")),
-        hidden.reveal(name),
+        hidden.isolate(name),
     )
 
 

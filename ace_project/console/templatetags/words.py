@@ -8,7 +8,7 @@ from difflib import SequenceMatcher
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from ace_project.console.templatetags.hidden import reveal
+from ace_project.core.hidden import reveal
 
 # The marks that begin or join a word are counted, lest a long run of dots take quadratic time.
 _TOKEN = re.compile(r"\s+|['’.-]{0,8}\w+(?:['’.-]{1,8}\w+)*|[^\w\s]")

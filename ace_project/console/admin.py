@@ -1,0 +1,96 @@
+"""Django admin for people and their groups, which stands here since it tells the audit."""
+
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.contrib.auth import get_user_model
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from unfold.forms import (  # type: ignore[import-untyped]
+    AdminPasswordChangeForm,
+    UserChangeForm,
+    UserCreationForm,
+)
+
+from ace_project.console.visitor import actor_of
+from ace_project.core.inspection.rows import InspectOnly
+from ace_project.core.people import GROUPS, Role, role_of
+from playbooks import audit
+
+admin.site.unregister(get_user_model())
+admin.site.unregister(Group)
+
+
+@admin.register(get_user_model())
+class UserAdmin(InspectOnly, DjangoUserAdmin):  # type: ignore[misc]
+    """People: admins add them, name them and set their groups; a password is never shown."""
+
+    icon = "person"
+    form = UserChangeForm
+    add_form = UserCreationForm
+    add_fieldsets = DjangoUserAdmin.add_fieldsets
+    change_password_form = AdminPasswordChangeForm
+    list_display = ("username", "first_name", "last_name", "roles", "is_active", "last_login")
+    list_filter = ("is_active", "groups")
+    ordering = ("username",)
+    changeable: ClassVar[tuple[str, ...]] = (
+        "username",
+        "first_name",
+        "last_name",
+        "email",
+        "is_active",
+        "groups",
+    )
+    kept: ClassVar[tuple[str, ...]] = ("is_superuser", "last_login", "date_joined")
+    fieldsets = ((None, {"fields": (*changeable, *kept)}),)
+    filter_horizontal = ()
+    secret_fields = ("password",)
+
+    @admin.display(description="Role")
+    def roles(self, person: Any) -> str:
+        """Return the highest role that a person holds."""
+        held = [GROUPS[group.name] for group in person.groups.all() if group.name in GROUPS]
+        return (Role.ADMIN if person.is_superuser else max(held, default=Role.NOBODY)).name.lower()
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Return people with their groups."""
+        return super().get_queryset(request).prefetch_related("groups")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Admins add people."""
+        return role_of(request.user) >= Role.ADMIN
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        """Return what nobody sets here; all of it for those who may only look."""
+        free = self.has_change_permission(request, obj)
+        return [*self.kept] if free else [*self.changeable, *self.kept]
+
+    def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> Any:
+        """Tell the audit, too."""
+        self._record(request, "person_added", obj, [])
+        return super().log_addition(request, obj, message)
+
+    def log_change(self, request: HttpRequest, obj: Model, message: Any) -> Any:
+        """Tell the audit, too: which fields, not what they held."""
+        changes = message if isinstance(message, list) else []
+        fields = [name for c in changes for name in c.get("changed", {}).get("fields", [])]
+        self._record(request, "person_changed", obj, fields or ["password"])
+        return super().log_change(request, obj, message)
+
+    def _record(self, request: HttpRequest, event: str, person: Any, fields: list[str]) -> None:
+        audit.record(
+            audit.SYSTEM, event, actor_of(request),
+            now=timezone.now(), subject=person.get_username(), data={"fields": fields},
+        )  # fmt: skip
+
+
+@admin.register(Group)
+class GroupAdmin(InspectOnly):
+    """The four roles, which the product itself makes."""
+
+    icon = "group"
+    list_display = ("name",)
+    ordering = ("name",)

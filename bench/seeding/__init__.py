@@ -1,0 +1,1 @@
+"""A made-up installation of any size, written into an empty database by COPY."""
