@@ -99,6 +99,8 @@ def _queries(samples: Samples) -> dict[str, list[str]]:
             "actor=nobody-like-this",
             f"chain={busy}&verify=1",
         ],
+        "agent_tokens": ["state=live"],
+        "tokens": ["state=unused", "q=nobody-like-this"],
         "budget": ["simulated=1", "calls=all"],
         "delta": ["edit=1"],
         "playbook": ["version=2", "verify=1", "all=1"],

@@ -3,13 +3,10 @@
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
-from django.views.decorators.http import require_safe
 
 from ace_project.console import live
 from ace_project.console.keyset import whole_number
 from ace_project.console.waiting import Filters
-from ace_project.core.people import Role, needs
 from playbooks.models import Delta
 
 # More than these are not counted: "99+".
@@ -32,12 +29,19 @@ def watch(request: HttpRequest, filters: Filters) -> dict[str, Any]:
 
 
 def is_asked(request: HttpRequest) -> bool:
-    """Return whether htmx asks only what is new."""
-    return live.is_asked_for_part(request) and whole_number(request, "seen") is not None
+    """Return whether htmx asks only what is new, or (`?count=1`) how many wait in all."""
+    asked = "seen" in request.GET or "count" in request.GET
+    return asked and live.is_asked_for_part(request)
 
 
 def answer(request: HttpRequest, filters: Filters) -> HttpResponse:
-    """Return how many deltas that the filters choose came in since the page was made."""
+    """Return how many deltas that the filters choose came in since the page was made.
+
+    Where no page is named, return the count that the navigation of every page shows.
+    """
+    if "seen" not in request.GET:
+        part = "parts/nav_count.html"
+        return live.answer(request, part, part, {})
     seen = whole_number(request, "seen") or 0
     rows = filters.select().filter(pk__gt=seen).order_by("pk").values("pk")
     context = {
@@ -49,13 +53,3 @@ def answer(request: HttpRequest, filters: Filters) -> HttpResponse:
     }
     part = "parts/queue_news.html"
     return live.answer(request, part, part, context)
-
-
-@require_safe
-@needs(Role.VIEWER)
-def count(request: HttpRequest) -> HttpResponse:
-    """Return the count of waiting deltas, as the navigation of every page shows it."""
-    if not live.is_asked_for_part(request):
-        return redirect("console:review")
-    part = "parts/nav_count.html"
-    return live.answer(request, part, part, {})

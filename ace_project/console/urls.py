@@ -20,7 +20,6 @@ from ace_project.console import (
     pauses,
     playbook,
     propose,
-    queue_news,
     review,
     runs,
     search,
@@ -43,7 +42,6 @@ deciding: list[URLPattern] = [
     path("guided/<int:pk>/compare/", guided.compare, name="guided_compare"),
     path("guided/<int:pk>/take-back/", guided.take_back, name="guided_take_back"),
     path("review/", review.queue, name="review"),
-    path("review/count/", queue_news.count, name="review_count"),
     path("review/<int:pk>/", delta.page, name="delta"),
     path("undo/", undo.undo, name="undo"),
 ]

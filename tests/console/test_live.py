@@ -18,7 +18,7 @@ def _run(agent: Agent, **fields: Any) -> EvolutionRun:
 
 
 def test_who_is_signed_out_gets_no_sign_in_page_into_a_part(client: Client, agent: Agent) -> None:
-    for url in ("/", "/review/count/", "/runs/", "/training/", "/agents/airline/connect/"):
+    for url in ("/", "/review/?count=1", "/runs/", "/training/", "/agents/airline/connect/"):
         answer = client.get(url, headers=PART)
         assert (answer.status_code, answer.content) == (401, b"")
         assert client.get(url).status_code == 302
@@ -60,12 +60,12 @@ def test_the_navigation_counts_what_waits(
     signed_in: Callable[..., Client], propose: Callable[..., Delta]
 ) -> None:
     client = signed_in("viewer")
-    assert "deltas waiting" not in client.get("/review/count/", headers=PART).content.decode()
+    assert "deltas waiting" not in client.get("/review/?count=1", headers=PART).content.decode()
     propose()
-    part = client.get("/review/count/", headers=PART).content.decode()
+    part = client.get("/review/?count=1", headers=PART).content.decode()
     assert ">1<" in part
     assert "<html" not in part
-    assert client.get("/review/count/").headers["Location"] == "/review/"
+    assert "<html" in client.get("/review/?count=1").content.decode()
 
 
 # ---- the queue ----

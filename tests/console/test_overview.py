@@ -384,5 +384,5 @@ def test_the_page_costs_a_fixed_number_of_queries(
         _traces(other, 3, 5)
         _run(other, "failed")
     # 3 of money, 4 of what it needs a person for.
-    with django_assert_max_num_queries(36):
+    with django_assert_max_num_queries(35):
         client.get("/")
