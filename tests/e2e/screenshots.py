@@ -60,6 +60,8 @@ class Pictures:
     def __init__(self, asked: argparse.Namespace, browser: Any, base_url: str) -> None:
         self.asked, self.browser, self.base_url = asked, browser, base_url
         self.findings: list[str] = []
+        # Layers that every page has, once they were looked at.
+        self.everywhere: set[str] = set()
 
     def draw(self, pages: Iterable[Any]) -> None:
         """Draw pages in every variant that was asked for."""
@@ -67,6 +69,7 @@ class Pictures:
 
         chosen = [p for p in pages if p.name.startswith(tuple(self.asked.only or [""]))]
         for variant in self.asked.variant or VARIANTS:
+            self.everywhere.clear()
             walker = Walker(self.browser, self.base_url, **_options(variant))
             for page, shown in walker.walk(chosen):
                 self._one(f"{page.name}.{variant}", shown, variant)
@@ -83,7 +86,8 @@ class Pictures:
         found = checks.axe_findings(page) + checks.overflow_findings(page)
         if variant == "phone":
             found += checks.target_findings(page)
-        for layer in checks.opened_layers(page):
+        for layer in checks.opened_layers(page, self.everywhere):
+            self.everywhere |= {layer} & {"keys", "more"}
             page.screenshot(path=self.asked.folder / f"{name}.layer-{layer}.png")
             found += [f"{layer}: {line}" for line in checks.axe_findings(page)]
         page.reload()

@@ -173,7 +173,8 @@ def risk(verdicts: Sequence[Mapping[str, Any]]) -> SafeString:
             return chip("conflict", "conflict", "git-merge")
         if found:
             more = f" +{len(found) - 1}" if len(found) > 1 else ""
-            return chip(kind, f"{str(found[0]).replace('_', ' ')}{more}", "alert-triangle")
+            name = str(found[0]).removeprefix("council_").replace("_", " ")
+            return chip(kind, f"{name}{more}", "alert-triangle")
     return chip("good", "clear", "check") if verdicts else chip("line", "not judged")
 
 

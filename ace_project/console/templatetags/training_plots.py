@@ -15,6 +15,8 @@ from ace_project.console.templatetags.plots import Scale, Tick, coordinate, nice
 
 WIDTH, HEIGHT = 410, 200
 LEFT, RIGHT, TOP, BASE = 30.0, 402.0, 8.0, 176.0
+# About so many marks on the axis of values: with fewer a round step can leave a single one.
+_UP = 6
 MINI_WIDTH, MINI_HEIGHT, MINI_POINTS = 180, 36, 48
 
 
@@ -72,8 +74,8 @@ def curve_plot(curve: Curve, *, end: int, what: str, factor: float, bars: bool) 
     x, y = Scale(0, end, LEFT, RIGHT), Scale(low, high, BASE, TOP)
     marks = [_mark(curve, at, x, y) for at in range(len(curve.x)) if curve.y[at] is not None]
     across = [float(t) for t in round_ticks(0, end, 4) if t == int(t)]
-    up = round_ticks(low * factor, high * factor, 4)
-    digits = 0 if nice_step((high - low) * factor, 4) >= 1 else 2
+    up = round_ticks(low * factor, high * factor, _UP)
+    digits = 0 if nice_step((high - low) * factor, _UP) >= 1 else 2
     return CurvePlot(
         label=_told(curve, what, factor),
         band="" if bars else _band(curve, x, y),
