@@ -78,6 +78,10 @@ def _call(samples: Samples) -> list[dict[str, Any]]:
 _ROWS: dict[str, Callable[[Samples], list[dict[str, Any]]]] = {
     "delta": lambda samples: _keys(samples.deltas()),
     "trace": lambda samples: _keys(samples.traces()),
+    "trace_step": lambda samples: [{"pk": samples.traces()[0], "number": 2}],
+    "trace_compare": lambda samples: [
+        dict(zip(("pk", "other"), samples.traces(), strict=True)),
+    ],
     "run": lambda samples: _keys(samples.runs()),
     "training_job": lambda samples: _keys(samples.jobs()),
     "trajectories": lambda samples: _keys(samples.jobs()),
@@ -129,6 +133,7 @@ def _queries(samples: Samples) -> dict[str, list[str]]:
             "q=nobody-like-this",
             f"before={_middle(ExecutionTrace)}",
         ],
+        "trace_evidence": [f"trace={samples.traces()[0]}&trace={samples.traces()[1]}"],
         "training": ["state=failed", f"agent={busy}"],
         "trajectories": ["outcome=failed", "task=3", "iteration=2"],
         "version_compare": [f"a={versions - 1}&b={versions}", f"a=1&b={versions}"],

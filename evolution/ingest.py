@@ -17,6 +17,7 @@ from pydantic_core import (
 from typing_extensions import TypedDict
 
 from ace_project.core.errors import InvalidInput
+from evolution.terms import terms_of
 from playbooks.content import ContentError, check_text, escape
 
 MAX_STEPS = 5_000
@@ -131,6 +132,7 @@ class TraceRow(NamedTuple):
     session: str
     origin: str
     captured_at: datetime
+    search: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,11 +203,13 @@ def row_of(
     task_type = metadata.get("task_type")
     captured_at = trace.captured_at or now
     _check(metadata, captured_at)
+    task_type = task_type if isinstance(task_type, str) else ""
+    task_group = trace.task_group or trace.task_id or ""
     return TraceRow(
         trace_id=trace.trace_id or new_id(),
         task_id=trace.task_id or "",
-        task_group=trace.task_group or trace.task_id or "",
-        task_type=task_type if isinstance(task_type, str) else "",
+        task_group=task_group,
+        task_type=task_type,
         trial=trace.trial,
         success=trace.success,
         output_quality=trace.output_quality,
@@ -221,6 +225,16 @@ def row_of(
         session=trace.session or "",
         origin=origin,
         captured_at=captured_at,
+        search=terms_of(
+            success=trace.success,
+            origin=origin,
+            task_id=trace.task_id or "",
+            task_group=task_group,
+            task_type=task_type,
+            version=trace.playbook_version,
+            error_message=trace.error_message or "",
+            steps=steps,
+        ),
     )
 
 

@@ -235,6 +235,8 @@ class Delta(models.Model):
         indexes = [
             models.Index(fields=["playbook", "-id"], name="delta_playbook"),
             models.Index(fields=["status", "-id"], name="delta_status"),
+            models.Index(fields=["playbook", "status"], name="delta_playbook_status"),
+            models.Index(fields=["-decided_at"], name="delta_decided_at"),
             models.Index(fields=["confidence"], name="delta_confidence"),
             # The queue's own: a page of it reads only rows that it shows, however many are decided.
             models.Index(fields=["-id"], condition=Q(status__in=WAITING), name="delta_waiting"),

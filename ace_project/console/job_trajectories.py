@@ -2,7 +2,6 @@
 
 import json
 import zlib
-from dataclasses import replace
 from typing import Any
 
 from django.db.models import QuerySet
@@ -140,10 +139,7 @@ def _steps(body: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _page_of(steps: list[dict[str, Any]], start: int) -> Trail:
-    part = trail(steps[start - 1 : start - 1 + STEPS_SHOWN])
-    rows = [replace(step, number=step.number + start - 1) for step in part.rows]
-    here = part.first_error
-    return replace(part, rows=rows, first_error=here and here + start - 1)
+    return trail(steps[start - 1 : start - 1 + STEPS_SHOWN], first=start)
 
 
 def _bullets(job: TrainingJob, row: Trajectory) -> list[tuple[str, bool]]:

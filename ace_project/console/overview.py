@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Min, Q
+from django.db.models import Count, Min, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
@@ -24,7 +24,7 @@ from evolution.figures import success_between, success_by_hour
 from evolution.intervals import Difference, Share, newcombe
 from evolution.llm import gateway
 from evolution.models import CircuitBreaker
-from playbooks.models import Agent, Delta, DeltaStatus
+from playbooks.models import Agent, Delta
 from playbooks.selectors import deltas_for_lists, setting
 
 DAY = timedelta(hours=24)
@@ -122,15 +122,24 @@ def _number(count: int) -> str:
 
 
 def _waiting() -> dict[str, Any]:
-    """Return the counts of the first tile."""
+    """Return the counts of the first tile; in three queries that read indexes alone."""
     rows = Delta.objects.filter(status__in=WAITING)
-    return rows.aggregate(
-        all=Count("pk"),
-        ready=Count("pk", filter=Q(status=DeltaStatus.PENDING_REVIEW)),
-        conflict=Count("pk", filter=Q(status=DeltaStatus.CONFLICT)),
-        simulated=Count("pk", filter=Q(playbook__agent__simulated=True)),
-        oldest=Min("created_at"),
-    )
+    held = {row["status"]: row for row in _by_status(rows)}
+    ready, conflict = (held.get(status, {}) for status in WAITING)
+    # No row has the key 0.
+    first: int = min((row["first"] for row in held.values()), default=0)
+    oldest = Delta.objects.filter(pk=first).values_list("created_at", flat=True)
+    return {
+        "all": sum(row["n"] for row in held.values()),
+        "ready": ready.get("n", 0),
+        "conflict": conflict.get("n", 0),
+        "simulated": rows.filter(playbook__agent__simulated=True).count(),
+        "oldest": oldest.first(),
+    }
+
+
+def _by_status(rows: QuerySet[Delta]) -> Any:
+    return rows.order_by().values("status").annotate(n=Count("pk"), first=Min("pk"))
 
 
 def _success(today: dict[int, Share], yesterday: dict[int, Share], now: datetime) -> dict[str, Any]:

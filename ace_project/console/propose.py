@@ -10,6 +10,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
 from ace_project.console import refusals, visitor
+from ace_project.console.trace_evidence import evidence_of
 from ace_project.core.errors import AceError, InvalidInput
 from ace_project.core.people import Role, needs
 from playbooks import selectors, services
@@ -67,6 +68,8 @@ def propose(request: HttpRequest, agent_id: str) -> HttpResponse:
         "only": only,
         "sure": SURE,
         "posted": posted,
+        "cited": evidence_of(agent, posted or request.GET),
+        "cited_keys": {side: (posted or request.GET).get(side, "") for side in ("for", "against")},
         "error": error,
         "too_many": len(bullets(content)) > MOST_BULLETS and not only,
     }
@@ -121,6 +124,7 @@ def _propose(request: HttpRequest, agent: Agent, content: Content, base: int) ->
         source=Source.OPERATOR,
         author=visitor.actor_of(request),
         reasoning=reasoning[:10_000],
+        evidence=evidence_of(agent, request.POST),
         base_version=base,
         may_apply=False,
     )

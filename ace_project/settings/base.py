@@ -40,6 +40,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "ace_project.core.api.boundary.ApiBoundaryMiddleware",
+    "ace_project.core.compression.CompressionMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "ace_project.core.policies.PolicyByPathMiddleware",

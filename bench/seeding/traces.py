@@ -11,6 +11,7 @@ from bench.seeding.copying import Tables, numbers
 from bench.seeding.history import Book
 from bench.seeding.shape import BUSIEST, Shape
 from evolution.models import ExecutionTrace, Origin
+from evolution.terms import terms_of
 from playbooks.content import bullets
 
 # So many different lists of steps are made, and drawn from.
@@ -22,9 +23,10 @@ _LONG = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """Steps as JSON text, with their counts."""
+    """Steps as JSON text and as they are, with their counts."""
 
     text: str
+    rows: list[dict[str, Any]]
     count: int
     errors: int
     tokens: int
@@ -51,17 +53,22 @@ def seed_traces(shape: Shape, tables: Tables, books: list[Book]) -> int:
         version = 1 + number * books[owner].playbook.version // counts[owner]
         success = rng.random() < luck[owner]
         captured = shape.moment(place, len(owners))
+        found_by: dict[str, Any] = {
+            "task_id": f"task-{number % 4000}",
+            "task_group": f"task-{number % 4000}",
+            "task_type": words.TASK_TYPES[number % len(words.TASK_TYPES)],
+            "success": success,
+            "error_message": "" if success else steps.error or words.error(rng),
+            "origin": Origin.AGENT if place % 20 else Origin.IMPORTED,
+        }
         tables.add(
             ExecutionTrace,
             id=next(keys),
             agent_id=books[owner].agent.pk,
             trace_id=shape.trace_id(owner, number),
-            task_id=f"task-{number % 4000}",
-            task_group=f"task-{number % 4000}",
-            task_type=words.TASK_TYPES[number % len(words.TASK_TYPES)],
-            success=success,
+            **found_by,
+            search=terms_of(version=version, steps=steps.rows, **found_by),
             execution_time=round(steps.seconds, 3),
-            error_message="" if success else steps.error or words.error(rng),
             metadata='{"model": "a-model", "seeded": true}',
             steps=steps.text,
             step_count=steps.count,
@@ -70,7 +77,6 @@ def seed_traces(shape: Shape, tables: Tables, books: list[Book]) -> int:
             playbook_version=version,
             bullets=rng.choice(used[owner]),
             session=f"s-{number // 3}",
-            origin=Origin.AGENT if place % 20 else Origin.IMPORTED,
             captured_at=captured,
             received_at=captured + timedelta(seconds=2),
         )
@@ -88,6 +94,7 @@ def _steps(rng: random.Random, count: int) -> Steps:
     failed = [step for step in steps if step["error"]]
     return Steps(
         json.dumps(steps),
+        steps,
         count,
         len(failed),
         sum(step["tokens"] for step in steps),

@@ -2,11 +2,14 @@
 
 from typing import Any
 
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 from django.db.models import Exists, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Now
 
 from ace_project.core.work.leases import ACTIVE, LeasedJob
+from evolution.terms import terms_of
 from playbooks.models import Agent, Delta
 
 
@@ -50,6 +53,8 @@ class ExecutionTrace(models.Model):
     origin = models.CharField(max_length=11, choices=Origin, default=Origin.AGENT)
     captured_at = models.DateTimeField()
     received_at = models.DateTimeField(db_default=Now(), editable=False)
+    # What it is found by (evolution/terms.py), written with the row.
+    search = SearchVectorField(null=True, editable=False)
 
     class Meta:
         db_table = "execution_traces"
@@ -66,13 +71,37 @@ class ExecutionTrace(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["agent", "-captured_at"], name="trace_agent_captured"),
+            # With what success by version is counted from, so that no trace itself is read for it.
+            models.Index(
+                fields=["agent", "-captured_at"],
+                include=["success", "playbook_version"],
+                name="trace_agent_captured",
+            ),
             models.Index(fields=["success", "-captured_at"], name="trace_success_captured"),
             models.Index(fields=["agent", "-id"], name="trace_agent_id"),
+            # A short list of what came last, so that no trace waits long while it is merged.
+            GinIndex(
+                fields=["search"], name="trace_search", fastupdate=True, gin_pending_list_limit=1024
+            ),
         ]
 
     def __str__(self) -> str:
         return self.trace_id
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Fill what the trace is found by, as recording does for rows that it writes itself."""
+        if self.search is None:
+            self.search = terms_of(
+                success=self.success,
+                origin=self.origin,
+                task_id=self.task_id,
+                task_group=self.task_group,
+                task_type=self.task_type,
+                version=self.playbook_version,
+                error_message=self.error_message,
+                steps=self.steps,
+            )
+        super().save(*args, **kwargs)
 
 
 class Trigger(models.TextChoices):

@@ -32,6 +32,7 @@ _TYPES = {
     "playbook_version": "integer",
     "bullets": "jsonb",
     "captured_at": "timestamptz",
+    "search": "tsvector",
 }
 _VALUES = ", ".join(f"%s::{_TYPES.get(name, 'text')}" for name in TraceRow._fields)
 

@@ -10,6 +10,7 @@ from playbooks.services.agents import (
     update_agent,
 )
 from playbooks.services.approvals import approvals_of, set_two_person_sections
+from playbooks.services.citing import cite_traces
 from playbooks.services.comments import comment_on_delta
 from playbooks.services.deltas import Outcome, add_verdicts, propose_delta, renew_delta
 from playbooks.services.reviews import (
@@ -29,6 +30,7 @@ __all__ = [
     "add_verdicts",
     "approvals_of",
     "approve_delta",
+    "cite_traces",
     "comment_on_delta",
     "create_agent",
     "delete_agent",

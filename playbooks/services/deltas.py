@@ -24,6 +24,7 @@ from playbooks.judges.council import asked_of, council_reasons, is_models_word, 
 from playbooks.judges.safety import examine
 from playbooks.models import OPEN, Agent, Delta, DeltaStatus, Mode, Playbook, Source
 from playbooks.services.approvals import withdraw
+from playbooks.services.citing import renewed
 from playbooks.services.decisions import audit_delta, close, decide_again, decide_now, decision_of
 from playbooks.services.publish import locked_playbook
 from playbooks.signals import delta_proposed, delta_renewed
@@ -237,8 +238,10 @@ def renew_delta(
     if delta.status != DeltaStatus.PENDING_REVIEW:
         return delta
     delta.confidence = delta.raw_confidence = confidence
-    delta.reasoning, delta.evidence, delta.run_id = reasoning, evidence, run_id
-    delta.playbook, delta.may_apply = playbook, may_apply
+    delta.evidence = renewed(delta.evidence, evidence)
+    delta.reasoning, delta.run_id = reasoning, run_id
+    # Who named traces for it wants it decided by a person.
+    delta.playbook, delta.may_apply = playbook, may_apply and "by_hand" not in delta.evidence
     mode = Mode(playbook.agent.mode)
     # A model spoke of the same change; it is not asked again because the evidence grew.
     approved = delta.operations

@@ -73,9 +73,26 @@ def test_progress_never_passes_its_end() -> None:
 # ---- steps ----
 def test_steps_follow_each_other_on_the_waterfall() -> None:
     found = trail.trail([{"tool": "a", "seconds": 1}, {"tool": "b", "seconds": 3, "error": "no"}])
-    assert [float(row.left) for row in found.rows] == pytest.approx([0, 39.5], abs=0.1)
+    assert [float(row.left) for row in found.rows] == pytest.approx([0, 49.5], abs=0.1)
     assert found.first_error == 2
     assert found.timed
+
+
+def test_a_part_of_the_steps_is_drawn_on_its_own_time_line_but_told_in_the_time_of_the_whole() -> (
+    None
+):
+    span = trail.Span(60.0, 4.0, origin=60.0)
+    found = trail.trail(
+        [{"tool": "a", "seconds": 1}, {"tool": "b", "seconds": 3}], first=101, span=span
+    )
+    assert [row.number for row in found.rows] == [101, 102]
+    assert float(found.rows[1].left) == pytest.approx(49.5, abs=0.1)
+    assert found.rows[1].times == "61\u202fs to 64\u202fs"
+
+
+def test_an_error_without_a_word_is_still_an_error() -> None:
+    html = render("{% trail steps %}", steps=[{"tool": "a", "error": ""}])
+    assert "It failed without a word." in html
 
 
 def test_the_first_error_can_be_jumped_to() -> None:

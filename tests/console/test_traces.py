@@ -123,7 +123,7 @@ def test_the_list_never_reads_steps_and_asks_nothing_per_row(
         record(f"t-{number}")
     with CaptureQueriesContext(connection) as many:
         viewer.get(LIST)
-    assert len(one) == len(many) <= 8
+    assert len(one) == len(many) <= 9
     assert not any('"steps"' in query["sql"] for query in many)
 
 
@@ -136,12 +136,13 @@ def test_a_trace_shows_its_steps_and_opens_the_first_that_failed(
     ]
     trace = record("t-1", steps=steps, success=False)
     page = signed_in("viewer").get(f"{LIST}{trace.pk}/").content.decode()
-    assert "Jump to the first error, step 2" in page
+    assert "First error, step 2" in page
     assert "order not found" in page
     assert "id=81" in page
+    assert "0.40\u202fs to 1.9\u202fs" in page
 
 
-def test_long_traces_come_in_pages_with_a_jump_to_the_first_error(
+def test_a_long_trace_is_a_tree_whose_parts_open_on_demand(
     signed_in: Callable[..., Client], record: Callable[..., Any]
 ) -> None:
     steps = [{"tool": f"tool_{n}", "arguments": {}} for n in range(1, 451)]
@@ -149,13 +150,115 @@ def test_long_traces_come_in_pages_with_a_jump_to_the_first_error(
     trace = record("t-1", steps=steps)
     viewer, url = signed_in("viewer"), f"{LIST}{trace.pk}/"
     first = viewer.get(url).content.decode()
-    assert "tool_200<" in first
-    assert "tool_201<" not in first
-    assert "?from=201#step-301" in first
-    second = viewer.get(url, {"from": 201}).content.decode()
-    assert 'id="step-301"' in second
-    assert "Jump to the first error, step 301" in second
-    assert viewer.get(url, {"from": 99999}).status_code == 200
+    assert "tool_100<" in first
+    assert "tool_101<" not in first
+    assert "Steps 401 to 450" in first
+    assert "?from=301#step-301" in first
+    fourth = viewer.get(url, {"from": 301}).content.decode()
+    assert 'id="step-301"' in fourth
+    assert "tool_100<" not in fourth
+    assert 'id="step-450"' in viewer.get(url, {"from": 99999}).content.decode()
+
+
+def test_a_part_alone_is_sent_to_a_page_that_asks_for_it(
+    signed_in: Callable[..., Client], record: Callable[..., Any]
+) -> None:
+    trace = record("t-1", steps=[{"tool": f"tool_{n}", "arguments": {}} for n in range(1, 151)])
+    viewer, url = signed_in("viewer"), f"{LIST}{trace.pk}/"
+    part = viewer.get(url, {"from": 101}, headers={"HX-Request": "true"})
+    page = part.content.decode()
+    assert "tool_101<" in page
+    assert "<html" not in page
+    assert "HX-Request" in part["Vary"]
+
+
+def test_the_rest_of_a_long_value_is_fetched_step_by_step(
+    signed_in: Callable[..., Client], record: Callable[..., Any]
+) -> None:
+    steps = [{"tool": "read", "arguments": {"path": "a"}, "result": "x" * 5_000 + "<b>end</b>"}]
+    trace = record("t-1", steps=steps)
+    viewer, url = signed_in("viewer"), f"{LIST}{trace.pk}/"
+    page = viewer.get(url).content.decode()
+    assert "&lt;b&gt;end" not in page
+    assert "Show the 3,510 characters that were cut off" in page
+    whole = viewer.get(f"{url}steps/1/").content.decode()
+    assert "&lt;b&gt;end&lt;/b&gt;" in whole
+    assert "<html" in whole
+    fragment = viewer.get(f"{url}steps/1/", headers={"HX-Request": "true"}).content.decode()
+    assert "&lt;b&gt;end&lt;/b&gt;" in fragment
+    assert "<html" not in fragment
+    assert viewer.get(f"{url}steps/2/").status_code == 404
+    assert viewer.get(f"{url}steps/0/").status_code == 404
+
+
+def test_facets_say_how_many_traces_each_of_their_values_has(
+    signed_in: Callable[..., Client], record: Callable[..., Any]
+) -> None:
+    failing = [{"tool": "get_fare", "arguments": {}, "error": "no fare on 12 May"}]
+    record("t-1", success=False, steps=failing, task_type="fare", playbook_version=3)
+    record("t-2", success=False, steps=[failing[0] | {"error": "no fare on 13 May"}])
+    record("t-3", steps=[{"tool": "book", "arguments": {}}], origin="imported")
+    context = signed_in("viewer").get(LIST).context
+    counts = {
+        group.name: {option.text: option.count for option in group.options}
+        for group in context["groups"]
+    }
+    assert counts == {
+        "success": {"Failed": 2, "Succeeded": 1},
+        "errors": {"With errors": 2, "Without errors": 1},
+        "error": {"no fare on # May": 2},
+        "tool": {"get_fare": 2, "book": 1},
+        "type": {"fare": 1},
+        "version": {"v3": 1},
+        "agent": {"airline": 3},
+        "origin": {"Agent": 2, "Imported": 1},
+    }
+
+
+def test_a_facet_that_is_chosen_can_be_let_go_of(
+    signed_in: Callable[..., Client], record: Callable[..., Any]
+) -> None:
+    record("t-1", success=False)
+    record("t-2")
+    context = signed_in("viewer").get(LIST, {"success": "no", "q": ""}).context
+    outcome = next(group for group in context["groups"] if group.name == "success")
+    assert [(o.text, o.count, o.is_chosen) for o in outcome.options] == [("Failed", 1, True)]
+    assert "success" not in outcome.options[0].url
+    assert context["chosen"] == [("Outcome", "Failed", "?q=")]
+
+
+def test_a_trace_whose_name_was_typed_comes_first_whatever_else_fits(
+    signed_in: Callable[..., Client], record: Callable[..., Any]
+) -> None:
+    record("run-17")
+    record("t-2", error_message="run 17 went wrong")
+    assert listed(signed_in("viewer"), q="run-17") == ["run-17", "t-2"]
+
+
+def test_other_runs_of_a_task_are_offered_those_that_ended_otherwise_first(
+    signed_in: Callable[..., Client], record: Callable[..., Any]
+) -> None:
+    trace = record("t-1", task_id="refund-7", success=False)
+    record("alike", task_id="refund-7", success=False)
+    record("otherwise", task_id="refund-7")
+    record("another", task_id="refund-70")
+    others = signed_in("viewer").get(f"{LIST}{trace.pk}/").context["others"]
+    assert [other.trace_id for other in others] == ["otherwise", "alike"]
+
+
+def test_similar_traces_are_those_that_first_went_wrong_the_same_way(
+    signed_in: Callable[..., Client], record: Callable[..., Any]
+) -> None:
+    def steps(error: str) -> list[dict[str, Any]]:
+        return [{"tool": "get_fare", "arguments": {}, "error": error}]
+
+    trace = record("t-1", steps=steps("no fare on 12 May"), success=False)
+    record("t-2", steps=steps("no fare on 13 May"), success=False)
+    record("t-3", steps=steps("no seat on 12 May"), success=False)
+    viewer = signed_in("viewer")
+    similar = viewer.get(f"{LIST}{trace.pk}/").context["similar_url"]
+    names = [row.trace_id for row in viewer.get(similar).context["page"].rows]
+    assert names == ["t-2", "t-1"]
 
 
 def test_a_trace_names_its_bullets_and_the_deltas_that_cite_it(

@@ -116,14 +116,14 @@ def test_traces_are_filtered_and_opened_from_the_keyboard(
             error_count=1,
         )
     page.goto("/traces/")
-    page.get_by_label("Outcome").select_option("no")
+    page.get_by_role("link", name="Failed 1").click()
     page.wait_for_url("**/traces/?success=no")
     # The address changes before the rows do.
     page.get_by_role("link", name="t-0").wait_for(state="detached")
     page.keyboard.press("j")
     page.keyboard.press("Enter")
     page.get_by_role("heading", name="t-1").wait_for()
-    page.get_by_role("link", name="Jump to the first error").click()
+    page.get_by_role("link", name="First error, step 1").click()
     page.wait_for_url("**#step-1")
 
 

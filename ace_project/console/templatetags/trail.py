@@ -4,16 +4,17 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ace_project.console.templatetags.figures import duration
 from ace_project.console.templatetags.plots import coordinate
 
-WIDTH = 160
+WIDTH = 200
 # A page stays readable and quick with one huge tool answer in it; the API gives the whole.
 _MAX_SHOWN = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One step, placed on the time line of its trace."""
+    """One step, placed on the time line of its trace; `more` counts the characters cut off."""
 
     number: int
     tool: str
@@ -21,26 +22,57 @@ class Row:
     brief: str
     result: str
     error: str
+    failed: bool
     is_first_error: bool
     seconds: float | None
     tokens: int | None
     reward: float | None
     left: str
     width: str
+    times: str
+    more: int
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A time line in seconds: from `origin`, `total` long, with rows that begin at `start`."""
+
+    start: float
+    total: float
+    origin: float = 0.0
+
+    def left(self, elapsed: float) -> float:
+        """Return where a bar begins that many seconds after the rows do."""
+        return (self.start - self.origin + elapsed) * self._scale
+
+    def width(self, seconds: float) -> float:
+        """Return how long the bar of so many seconds is; one too short to see gets two units."""
+        return max(2.0, seconds * self._scale)
+
+    @property
+    def ends(self) -> tuple[str, str, str]:
+        """Return where the time line begins, has its middle and ends, in words."""
+        half = self.origin + self.total / 2
+        return _clock(self.origin), _clock(half), _clock(self.origin + self.total)
+
+    @property
+    def _scale(self) -> float:
+        return (WIDTH - 2.0) / self.total if self.total else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Trail:
-    """All steps of a trace."""
+    """Steps in a row, and what is known of the trace that they are of."""
 
     rows: list[Row]
     timed: bool
     failed: int
     first_error: int | None
+    ends: tuple[str, str, str]
     total_width: int = WIDTH
 
 
-def as_text(value: object) -> str:
+def as_text(value: object, most: int = _MAX_SHOWN) -> str:
     """A JSON value for reading: text as it is, anything else indented; cut with its true length."""
     if value is None:
         return ""
@@ -49,9 +81,9 @@ def as_text(value: object) -> str:
         if isinstance(value, str)
         else json.dumps(value, ensure_ascii=False, indent=2, sort_keys=True, default=str)
     )
-    if len(text) <= _MAX_SHOWN:
+    if len(text) <= most:
         return text
-    return f"{text[:_MAX_SHOWN]}\n… {len(text) - _MAX_SHOWN:,} more characters"
+    return f"{text[:most]}\n… {len(text) - most:,} more characters"
 
 
 def _brief(value: object) -> str:
@@ -79,32 +111,53 @@ def _number(step: Mapping[str, object], key: str) -> float | None:
     return value if isinstance(value, int | float) else None
 
 
-def _row(step: Mapping[str, object], number: int, first: bool, start: float, scale: float) -> Row:
+def _row(
+    step: Mapping[str, object], number: int, first: bool, elapsed: float, span: Span, most: int
+) -> Row:
     seconds, tokens = _seconds(step), _number(step, "tokens")
+    begin = span.start + elapsed
+    cut = step.get("cut")
     return Row(
         number=number,
         tool=str(step.get("tool") or "unnamed"),
-        arguments=as_text(step.get("arguments")),
+        arguments=as_text(step.get("arguments"), most),
         brief=_brief(step.get("arguments")),
-        result=as_text(step.get("result")),
-        error=as_text(step.get("error")),
+        result=as_text(step.get("result"), most),
+        error=as_text(step.get("error"), most),
+        failed=step.get("error") is not None,
         is_first_error=first,
         seconds=seconds,
         tokens=None if tokens is None else int(tokens),
         reward=_number(step, "reward"),
-        left=coordinate(start * scale),
-        width=coordinate(max(2.0, (seconds or 0.0) * scale)),
+        left=coordinate(span.left(elapsed)),
+        width=coordinate(span.width(seconds or 0.0)),
+        times="" if seconds is None else f"{_clock(begin)} to {_clock(begin + seconds)}",
+        more=sum(cut.values()) if isinstance(cut, Mapping) else 0,
     )
 
 
-def trail(steps: Sequence[Mapping[str, object]]) -> Trail:
-    """Rows in order, each bar starting where the step before it ended (times in seconds)."""
-    errors = [n for n, step in enumerate(steps, start=1) if step.get("error")]
-    first_error = errors[0] if errors else None
+def _clock(seconds: float) -> str:
+    return duration(seconds) if seconds else "0 s"
+
+
+def trail(
+    steps: Sequence[Mapping[str, object]],
+    *,
+    first: int = 1,
+    span: Span | None = None,
+    first_error: int | None = None,
+    most: int = _MAX_SHOWN,
+) -> Trail:
+    """Rows in order from number `first` on, each bar starting where the step before it ended.
+
+    `span` and `first_error` are those of the whole trace, where these are only a part of it.
+    """
     total = sum(_seconds(step) or 0.0 for step in steps)
-    scale = (WIDTH - 2.0) / total if total else 0.0
+    span = span or Span(0.0, total)
+    failed = [n for n, step in enumerate(steps, first) if step.get("error") is not None]
+    first_error = first_error or (failed[0] if failed else None)
     rows, elapsed = [], 0.0
-    for number, step in enumerate(steps, start=1):
-        rows.append(_row(step, number, number == first_error, elapsed, scale))
+    for number, step in enumerate(steps, first):
+        rows.append(_row(step, number, number == first_error, elapsed, span, most))
         elapsed += _seconds(step) or 0.0
-    return Trail(rows=rows, timed=total > 0, failed=len(errors), first_error=first_error)
+    return Trail(rows, span.total > 0, len(failed), first_error, span.ends)

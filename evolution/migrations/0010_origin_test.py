@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('evolution', '0006_pace'),
+        ('evolution', '0009_fill_trace_search'),
     ]
 
     operations = [
