@@ -15,6 +15,7 @@ from ace_project.console.first_steps import FirstSteps, first_steps
 from ace_project.console.items import Item
 from ace_project.console.keyset import whole_number
 from ace_project.console.machinery import machinery
+from ace_project.console.money_items import BREAKER, SHOWN_BREAKERS
 from ace_project.console.proposal import headline
 from ace_project.console.spend import month
 from ace_project.console.visitor import may
@@ -23,7 +24,6 @@ from ace_project.core.people import Role, needs
 from evolution.figures import success_between, success_by_hour
 from evolution.intervals import Difference, Share, newcombe
 from evolution.llm import gateway
-from evolution.models import CircuitBreaker
 from playbooks.models import Agent, Delta
 from playbooks.selectors import deltas_for_lists, setting
 
@@ -83,7 +83,8 @@ def _context(request: HttpRequest, lesson: int | None) -> dict[str, Any]:
         "waiting": waiting,
         "success": _success(today, yesterday, now),
         "state": state,
-        "open_breakers": CircuitBreaker.objects.filter(opened_at__isnull=False).count(),
+        "open_breakers": sum(item.mark == BREAKER for item in items),
+        "most_breakers": SHOWN_BREAKERS,
         "month": month(now),
         "is_configured": gateway.is_configured(),
         "agents": _agents(agents[:SHOWN_AGENTS], today, yesterday),
