@@ -30,6 +30,25 @@
     if (row) setCursor(row);
   });
 
+  // Coming back to a list, by a decision or an undo too, finds the cursor where it was left.
+  const place = "ace:cursor";
+
+  window.addEventListener("pagehide", () => {
+    const row = cursor();
+    if (row) sessionStorage.setItem(place, JSON.stringify([location.pathname + location.search, row.id, rows().indexOf(row)]));
+  });
+
+  function restoreCursor() {
+    const [address, id, index] = JSON.parse(sessionStorage.getItem(place) || "[]");
+    if (address !== location.pathname + location.search || document.activeElement !== document.body) return;
+    const list = rows();
+    const row = list.find((other) => id && other.id === id) || list[Math.min(index, list.length - 1)];
+    if (!row) return;
+    setCursor(row);
+    (row.querySelector("[data-open]") || row).focus({ focusVisible: true, preventScroll: true });
+    row.scrollIntoView({ block: "nearest" });
+  }
+
   // ---- selection: form[data-bulk] with input[data-select], [data-select-all], .ace-bulk ----
   const boxes = (form) => all("input[data-select]", form);
   const chosen = (form) => boxes(form).filter((box) => box.checked);
@@ -49,20 +68,29 @@
     }
   }
 
+  // The sentence about what the selection makes comes from the server.
+  function selectionChanged(form) {
+    countSelection(form);
+    for (const told of all("[hx-trigger*='ace:selected']", form)) {
+      if (chosen(form).length) window.htmx?.trigger(told, "ace:selected");
+      else told.textContent = "";
+    }
+  }
+
   document.addEventListener("change", (event) => {
     const form = event.target.closest("form[data-bulk]");
     if (!form) return;
     if (event.target.matches("[data-select-all]")) {
       for (const box of boxes(form)) box.checked = event.target.checked;
     }
-    if (event.target.matches("[data-select-all], [data-select]")) countSelection(form);
+    if (event.target.matches("[data-select-all], [data-select]")) selectionChanged(form);
   });
 
   document.addEventListener("click", (event) => {
     const form = event.target.closest("[data-select-none]")?.closest("form[data-bulk]");
     if (!form) return;
     for (const box of boxes(form)) box.checked = false;
-    countSelection(form);
+    selectionChanged(form);
   });
 
   // A key on a queue decides the selection, or the row under the cursor where nothing is selected.
@@ -80,7 +108,7 @@
     const row = cursor();
     const target = (row && all("[data-key]", row).find((e) => e.dataset.key === key && shown(e)));
     if (target) return target.click(), true;
-    if ("ar".includes(key)) selectForKey();
+    if ("arcp".includes(key)) selectForKey();
     const found = all("[data-key]").find((e) => e.dataset.key === key && shown(e) && !e.disabled);
     found?.click();
     return Boolean(found);
@@ -93,6 +121,7 @@
       box?.click();
       return Boolean(box);
     }
+    if (key === "e" && cursor()?.dataset.edit) return location.assign(cursor().dataset.edit), true;
     if (key === "/") {
       const search = document.getElementById("q");
       search?.focus();
@@ -261,5 +290,6 @@
 
   document.addEventListener("htmx:load", prepare);
   prepare();
+  restoreCursor();
   setInterval(tick, 15000);
 })();

@@ -1,4 +1,4 @@
-"""Django admin for people and their groups, which stands here since it tells the audit."""
+"""Django admin for people, their groups and saved views; here, since it tells the audit."""
 
 from typing import Any, ClassVar
 
@@ -15,6 +15,7 @@ from unfold.forms import (  # type: ignore[import-untyped]
     UserCreationForm,
 )
 
+from ace_project.console.models import SavedView
 from ace_project.console.visitor import actor_of
 from ace_project.core.inspection.rows import InspectOnly
 from ace_project.core.people import GROUPS, Role, role_of
@@ -94,3 +95,13 @@ class GroupAdmin(InspectOnly):
     icon = "group"
     list_display = ("name",)
     ordering = ("name",)
+
+
+@admin.register(SavedView)
+class SavedViewAdmin(InspectOnly):
+    """What people named of the review queue."""
+
+    icon = "bookmark"
+    list_display = ("name", "user", "query", "created_at")
+    list_select_related = ("user",)
+    search_fields = ("name", "user__username")

@@ -13,7 +13,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from ace_project.console import keyset, recent, refusals, visitor, waivers
+from ace_project.console import keyset, recent, refusals, two_person, visitor, waivers
 from ace_project.console.asked import asked as asked_of
 from ace_project.core.errors import InvalidInput
 from ace_project.core.people import Role, needs
@@ -137,6 +137,7 @@ def page_context(request: HttpRequest, agent: Agent) -> dict[str, Any]:
         "trainings": agent.training_jobs.count(),
         "trainings_open": agent.training_jobs.filter(status__in=ACTIVE).count(),
         **waivers.panel(agent),
+        **two_person.panel(agent),
         "agent_pause": pause_of_agent(agent),
     }
 

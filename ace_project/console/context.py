@@ -6,10 +6,10 @@ from django.http import HttpRequest
 
 from ace_project.console import undo
 from ace_project.console.data import data_url
-from ace_project.console.waiting import WAITING
+from ace_project.console.waiting import count_of
 from ace_project.core.people import Role, role_of
 from evolution.pauses import pause_of_all
-from playbooks.models import Delta
+from playbooks.models import WAITING
 
 
 def console(request: HttpRequest) -> dict[str, Any]:
@@ -19,7 +19,7 @@ def console(request: HttpRequest) -> dict[str, Any]:
         return {}
     role = role_of(user)
     return {
-        "waiting_count": Delta.objects.filter(status__in=WAITING).count(),
+        "waiting_count": count_of(WAITING),
         "pause_of_all": pause_of_all(),
         # Where a button that may stand on any page leads back to.
         "here": request.path if request.method == "GET" else "",

@@ -1,7 +1,7 @@
 """A reviewer's decision as it arrives from a form, carried out by one service each."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +12,17 @@ from ace_project.console.refusals import told
 from ace_project.console.visitor import actor_of
 from ace_project.core.errors import AceError, Conflict, InvalidInput
 from playbooks import services
-from playbooks.models import Delta, DeltaStatus
+from playbooks.models import OPEN, Delta, DeltaStatus
 
 MAX_BULK = 200
 MAX_REASON = 2000
-VERBS = ("approve", "reject", "changes")
+MAX_REASONING = 10_000
+MANY: dict[str, Callable[..., Delta]] = {
+    "approve": services.approve_delta,
+    "reject": services.reject_delta,
+    "changes": services.request_changes,
+}
+VERBS = ("approve", "reject", "changes", "revise")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +42,9 @@ class Refused:
     why: str
 
 
-def reason_of(form: QueryDict) -> str:
+def reason_of(form: QueryDict, field: str = "reason") -> str:
     """Return the reason given; raises InvalidInput for one that cannot be kept."""
-    reason = form.get("reason", "").strip()
+    reason = form.get(field, "").strip()
     if len(reason) > MAX_REASON or "\x00" in reason:
         raise InvalidInput(f"a reason is a text of up to {MAX_REASON:,} characters")
     return reason
@@ -61,8 +67,10 @@ def carry_out(request: HttpRequest, delta: Delta, verb: str) -> Decided:
         done = services.reject_delta(delta=delta, by=by, reason=reason)
         return Decided(f"Rejected {name}", (done,), "It can also be reopened later.")
     if verb == "changes":
-        services.request_changes(delta=delta, by=by, reason=reason)
-        return Decided(f"Asked for changes to {name}. It waits for its author.")
+        done = services.request_changes(delta=delta, by=by, reason=reason)
+        return Decided(f"Asked for changes to {name}", (done,), "It waits for its author.")
+    if verb == "revise":
+        return _revise(request, delta, name)
     if "edited" in form:
         return _edit(request, delta, name, reason)
     keep = kept_sides(form)
@@ -74,7 +82,23 @@ def carry_out(request: HttpRequest, delta: Delta, verb: str) -> Decided:
 
 
 def _live(text: str, delta: Delta) -> str:
+    if delta.status == DeltaStatus.PENDING_REVIEW:
+        return f"{text}: 1 of 2, it waits for another reviewer"
     return f"{text}: v{delta.applied_version} is live"
+
+
+def _revise(request: HttpRequest, delta: Delta, name: str) -> Decided:
+    """Send the author's own wording in place of what they wrote before."""
+    wanted = edited_operations(request.POST, delta.operations)
+    reasoning = request.POST.get("reasoning", "").strip()[:MAX_REASONING]
+    if wanted == delta.operations and reasoning in ("", delta.reasoning):
+        raise InvalidInput("nothing was changed")
+    done = services.revise_delta(
+        delta=delta, operations=wanted, by=actor_of(request), reasoning=reasoning
+    )
+    if done.status not in OPEN:
+        raise InvalidInput(f"it does not pass the judges: {done.decision_reason}")
+    return Decided(f"Sent delta {done.pk} in place of {name}. It waits for a reviewer.")
 
 
 def _edit(request: HttpRequest, delta: Delta, name: str, reason: str) -> Decided:
@@ -83,8 +107,8 @@ def _edit(request: HttpRequest, delta: Delta, name: str, reason: str) -> Decided
         done = services.approve_delta(delta=delta, by=by, reason=reason)
         return Decided(_live(f"Approved {name} as it was", done), (done,))
     done = services.edit_and_approve(delta=delta, operations=wanted, by=by, reason=reason)
-    first = Delta.objects.get(pk=delta.pk)
-    return Decided(_live(f"Approved {name} as edited", done), (first, done))
+    # Its undo brings the wording before the edit back.
+    return Decided(_live(f"Approved {name} as edited", done), (done,))
 
 
 def kept_sides(form: Mapping[str, Any]) -> dict[int, str]:
@@ -133,21 +157,25 @@ def carry_out_many(request: HttpRequest, verb: str) -> tuple[list[Delta], list[R
 
     Raises InvalidInput where nothing could be decided at all: no delta, or no reason.
     """
-    keys = [key for key in request.POST.getlist("delta") if key.isascii() and key.isdigit()]
-    pks = sorted({int(key) for key in keys if len(key) < 19})
+    pks = ticked(request.POST)
     if not pks or len(pks) > MAX_BULK:
         raise InvalidInput(f"select 1 to {MAX_BULK} deltas first")
-    reason, by = reason_of(request.POST), actor_of(request)
-    if verb == "reject" and not reason:
-        raise InvalidInput("a rejection needs a reason")
+    # The queue's form holds both dialogs, each with a field of its own.
+    reason = reason_of(request.POST, "wanted" if verb == "changes" else "reason")
+    by, decide = actor_of(request), MANY[verb]
+    if verb != "approve" and not reason:
+        raise InvalidInput("say why" if verb == "changes" else "a rejection needs a reason")
     done: list[Delta] = []
     refused = []
     for delta in Delta.objects.filter(pk__in=pks).order_by("pk"):
         try:
-            if verb == "approve":
-                done.append(services.approve_delta(delta=delta, by=by, reason=reason))
-            else:
-                done.append(services.reject_delta(delta=delta, by=by, reason=reason))
+            done.append(decide(delta=delta, by=by, reason=reason))
         except AceError as error:
             refused.append(Refused(delta.pk, explain(error)))
     return done, refused
+
+
+def ticked(form: QueryDict) -> list[int]:
+    """Return the numbers of the deltas that a form ticks, in the order proposed."""
+    keys = [key for key in form.getlist("delta") if key.isascii() and key.isdigit()]
+    return sorted({int(key) for key in keys if len(key) < 19})

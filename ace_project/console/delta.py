@@ -9,11 +9,13 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
-from ace_project.console import people, undo, waiting, waivers
+from ace_project.console import decision_bar, undo, waiting, waivers
 from ace_project.console.decisions import VERBS, carry_out, explain, reason_of
+from ace_project.console.discussion import discussion
 from ace_project.console.evidence import Evidence, read_evidence
 from ace_project.console.modelled import written_by_model
-from ace_project.console.proposal import Change, SectionChanges, changes_of, headline
+from ace_project.console.people import name_of
+from ace_project.console.proposal import changes_of, headline
 from ace_project.console.similar import similar_decisions
 from ace_project.console.upkeep import read_upkeep
 from ace_project.console.verdicts import agreement_of, council_of, models_of, words_of
@@ -52,6 +54,10 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _decide(request: HttpRequest, delta: Delta, filters: Filters) -> HttpResponse:
     verb = request.POST.get("do", "")
+    if verb == "comment":
+        text = request.POST.get("text", "").replace("\r\n", "\n")
+        services.comment_on_delta(delta=delta, text=text, by=actor_of(request))
+        return redirect(f"{request.get_full_path()}#discussion")
     if verb == "undo":
         reason = reason_of(request.POST) or "undone"
         services.undo_decision(delta=delta, by=actor_of(request), reason=reason)
@@ -68,6 +74,8 @@ def _decide(request: HttpRequest, delta: Delta, filters: Filters) -> HttpRespons
     else:
         messages.success(request, decided.text)
     then_overview = request.POST.get("then") == "overview"
+    if verb == "revise":
+        return redirect(request.get_full_path())
     return redirect("console:overview" if then_overview else _next(delta, filters))
 
 
@@ -97,6 +105,7 @@ def _show(
     conflicts = [c.conflict for s in sections for c in s.changes if c.conflict]
     evidence = read_evidence(delta.evidence)
     newer, older = waiting.neighbours(filters, delta.pk)
+    entries = discussion(delta)
     here, query = reverse("console:delta", args=[delta.pk]), filters.query()
     context = {
         "delta": delta,
@@ -111,7 +120,8 @@ def _show(
         "traces": _traces(delta, evidence),
         "similar": similar_decisions(delta),
         **written_by_model(delta, evidence),
-        "reviews": list(delta.reviews.all()),
+        "entries": entries,
+        "asked_by": next((name_of(e.by) for e in entries[::-1] if e.asks), ""),
         **_judged(delta),
         "passed": sum(v.get("outcome") == "pass" for v in delta.verdicts),
         "heard": sum(v.get("outcome") != "abstain" for v in delta.verdicts),
@@ -120,11 +130,17 @@ def _show(
         "queue_url": reverse("console:review") + query,
         "action": here + query,
         "problem": explain(problem) if problem else "",
+        "draft": _draft(request) if problem else "",
         "is_open": is_open,
         "undoable": delta.status in UNDOABLE and may(request, Role.REVIEWER),
-        **_bar(request, delta, sections, conflicts),
+        **decision_bar.bar(request, delta, sections, conflicts),
     }
     return render(request, "delta.html", context, status=problem.status if problem else 200)
+
+
+def _draft(request: HttpRequest) -> str:
+    """Return what was typed with a decision or comment that was refused: it is not lost."""
+    return request.POST.get("text", "") or request.POST.get("reason", "")
 
 
 def _judged(delta: Delta) -> dict[str, Any]:
@@ -137,73 +153,6 @@ def _judged(delta: Delta) -> dict[str, Any]:
         "models": models_of(delta),
         "waivable": list(dict.fromkeys(waivable)),
         **waivers.days(),
-    }
-
-
-def _bar(
-    request: HttpRequest, delta: Delta, sections: list[SectionChanges], conflicts: list[Any]
-) -> dict[str, Any]:
-    """Return what the decision bar says and offers."""
-    editing = not conflicts and ("edit" in request.GET or "edited" in request.POST)
-    why_not = people.why_not_decide(request)
-    why_not_approve = people.why_not_approve(request, delta)
-    own = people.is_own(request, delta) and not why_not_approve
-    return {
-        "editing": editing,
-        "edit_url": "" if conflicts or editing or why_not else _edit_url(request, delta),
-        "fields": _fields(request, sections) if editing else [],
-        "may_decide": not why_not,
-        "why_not": why_not,
-        "why_not_approve": why_not_approve,
-        "promise": _promise(delta, conflicts),
-        "note": "You wrote this: it is marked as self-approved."
-        if own
-        else "Served with the next task. Undo for 10 s, roll back at any time.",
-        "approve_label": "Rebase and approve"
-        if conflicts
-        else "Approve as edited"
-        if editing
-        else "Approve",
-    }
-
-
-def _edit_url(request: HttpRequest, delta: Delta) -> str:
-    query = request.GET.copy()
-    query["edit"] = "1"
-    return f"{reverse('console:delta', args=[delta.pk])}?{query.urlencode()}"
-
-
-def _promise(delta: Delta, conflicts: list[Any]) -> str:
-    """Return what approving makes."""
-    count, number = len(delta.operations), delta.playbook.version + 1
-    many = "1 operation" if count == 1 else f"{count} operations"
-    if not conflicts:
-        return f"Makes v{number} with {many}."
-    chosen = "1 conflict" if len(conflicts) == 1 else f"{len(conflicts)} conflicts"
-    return f"Makes v{number}: {many}, {chosen} settled as you choose."
-
-
-def _fields(request: HttpRequest, sections: list[SectionChanges]) -> list[dict[str, Any]]:
-    """Return the fields of an edit: each operation to keep or drop, with its text."""
-    posted = request.POST if "edited" in request.POST else None
-    return [
-        _field(change, section.name, posted)
-        for section in sections
-        for change in sorted(section.changes, key=lambda change: change.index)
-    ]
-
-
-def _field(change: Change, section: str, posted: Any) -> dict[str, Any]:
-    text = change.editable
-    if posted is not None and text is not None:
-        text = posted.get(f"text-{change.index}", text)
-    return {
-        "change": change,
-        "number": change.index,
-        "section": section,
-        "text": text,
-        "taken": posted is None or bool(posted.get(f"take-{change.index}")),
-        "rows": min(14, 1 + sum(1 + len(line) // 90 for line in (text or "").split("\n"))),
     }
 
 

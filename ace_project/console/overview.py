@@ -19,12 +19,11 @@ from ace_project.console.money_items import BREAKER, SHOWN_BREAKERS
 from ace_project.console.proposal import headline
 from ace_project.console.spend import month
 from ace_project.console.visitor import may
-from ace_project.console.waiting import WAITING
 from ace_project.core.people import Role, needs
 from evolution.figures import success_between, success_by_hour
 from evolution.intervals import Difference, Share, newcombe
 from evolution.llm import gateway
-from playbooks.models import Agent, Delta
+from playbooks.models import WAITING, Agent, Delta
 from playbooks.selectors import deltas_for_lists, setting
 
 DAY = timedelta(hours=24)

@@ -3,8 +3,11 @@
 from django.http import HttpRequest
 
 from ace_project.console.visitor import actor_of, may
-from ace_project.core.people import Role, other_active_reviewers
+from ace_project.core.errors import Conflict, Forbidden
+from ace_project.core.people import Role
+from playbooks import services
 from playbooks.models import Delta
+from playbooks.services.approvals import Quorum
 
 
 def name_of(stored: str) -> str:
@@ -25,8 +28,12 @@ def why_not_decide(request: HttpRequest) -> str:
     return "" if may(request, Role.REVIEWER) else "You may look; a reviewer decides."
 
 
-def why_not_approve(request: HttpRequest, delta: Delta) -> str:
+def why_not_approve(request: HttpRequest, delta: Delta, quorum: Quorum) -> str:
     """Return why the visitor may not approve a delta; empty where they may."""
-    if is_own(request, delta) and other_active_reviewers(request.user.pk):
+    try:
+        services.check_voter(delta, quorum, actor_of(request))
+    except Forbidden:
         return "You wrote this: another reviewer has to approve it."
+    except Conflict:
+        return "You have approved it: another reviewer has to as well."
     return why_not_decide(request)

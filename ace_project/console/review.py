@@ -6,14 +6,15 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import BadRequest, PermissionDenied
+from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
-from ace_project.console import calls, queue_news, undo, waiting
+from ace_project.console import calls, queue_news, saved_views, undo, waiting
 from ace_project.console.calls import Bill
-from ace_project.console.decisions import Refused, carry_out_many, explain
+from ace_project.console.decisions import MANY, Refused, carry_out_many, explain
 from ace_project.console.evidence import Evidence, read_evidence
 from ace_project.console.keyset import keyset_page
 from ace_project.console.proposal import headline, sections_of
@@ -23,8 +24,9 @@ from ace_project.console.visitor import may
 from ace_project.console.waiting import Filters
 from ace_project.core.errors import AceError
 from ace_project.core.people import Role, needs
-from playbooks.models import Delta, Source
+from playbooks.models import OPEN, Delta, DeltaStatus, Review, Source
 from playbooks.selectors import setting
+from playbooks.services import guarded_names
 
 _RESULTS = "review_results"
 
@@ -43,6 +45,8 @@ class Row:
     refused: str
     bill: Bill | None  # of the calls of its run
     models: str
+    # How many of two approvals it has; None where one does.
+    approvals: int | None
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -71,7 +75,9 @@ def queue(request: HttpRequest) -> HttpResponse:
             for tab, (name, _) in waiting.TABS.items()
         ],
         "total": counts[""],
-        "ready": counts[""] - counts["conflict"],
+        "ready": None if counts[""].more else counts[""].number - counts["conflict"].number,
+        "views": saved_views.tabs(request, filters),
+        "query": filters.query().removeprefix("?"),
         "filters": _fields(filters),
         "keep": [("status", filters.status)] if filters.status else [],
         "clear_url": request.path + Filters(status=filters.status).query()
@@ -88,13 +94,35 @@ def _rows(deltas: Sequence[Delta], filters: Filters, refused: dict[int, str]) ->
     """Return the rows, and take out of `refused` what they tell; one query where runs made any."""
     made = {delta.run_id for delta in deltas if delta.run_id is not None}
     paid = calls.bills(made) if made else {}
+    votes = _approvals(deltas)
     return [
-        _row(delta, filters, refused.pop(delta.pk, ""), paid.get(delta.run_id or 0))
+        _row(
+            delta,
+            filters,
+            refused.pop(delta.pk, ""),
+            paid.get(delta.run_id or 0),
+            votes.get(delta.pk),
+        )
         for delta in deltas
     ]
 
 
-def _row(delta: Delta, filters: Filters, refused: str, bill: Bill | None) -> Row:
+def _approvals(deltas: Sequence[Delta]) -> dict[int, int]:
+    """Return how many approvals each open delta has that needs two; at most one query."""
+    guarded = [
+        delta.pk
+        for delta in deltas
+        if delta.status in OPEN and guarded_names(delta.playbook.agent, sections_of(delta))
+    ]
+    if not guarded:
+        return {}
+    given = Review.objects.filter(delta__in=guarded, stands=True).order_by().values_list("delta")
+    return dict.fromkeys(guarded, 0) | dict(given.annotate(Count("pk")))
+
+
+def _row(
+    delta: Delta, filters: Filters, refused: str, bill: Bill | None, approvals: int | None
+) -> Row:
     evidence = read_evidence(delta.evidence)
     return Row(
         delta=delta,
@@ -107,6 +135,7 @@ def _row(delta: Delta, filters: Filters, refused: str, bill: Bill | None) -> Row
         refused=refused,
         bill=bill,
         models=models_of(delta),
+        approvals=approvals,
     )
 
 
@@ -117,7 +146,7 @@ def _fields(filters: Filters) -> list[dict[str, Any]]:
     choices = {
         "agent": ("Agent", "All agents", [(name, name) for name in agents]),
         "source": ("Source", "Any source", [(s.value, s.value) for s in Source]),
-        "risk": ("Judges", "Any risk", [(k, text) for k, (text, _) in waiting.RISKS.items()]),
+        "risk": ("Judges", "Any risk", [*waiting.RISKS.items()]),
         "simulated": (
             "Kind",
             "Real and simulated",
@@ -139,8 +168,8 @@ def _decide(request: HttpRequest, filters: Filters) -> HttpResponse:
     if not may(request, Role.REVIEWER):
         raise PermissionDenied("a reviewer decides")
     verb, here = request.POST.get("do", ""), request.get_full_path()
-    if verb not in ("approve", "reject"):
-        raise BadRequest("a queue approves or rejects")
+    if verb not in MANY:
+        raise BadRequest("a queue approves, rejects or requests changes")
     try:
         done, refused = carry_out_many(request, verb)
     except AceError as error:
@@ -155,10 +184,19 @@ def _decide(request: HttpRequest, filters: Filters) -> HttpResponse:
 
 
 def _summary(verb: str, done: list[Delta]) -> str:
-    word = "Approved" if verb == "approve" else "Rejected"
+    words = {"approve": "Approved", "reject": "Rejected", "changes": "Asked for changes to"}
+    word = words[verb]
+    if verb != "approve":
+        return f"{word} {_which(done)}"
+    once = sum(delta.status == DeltaStatus.PENDING_REVIEW for delta in done)
+    wait = f": {once} now {'waits' if once == 1 else 'wait'} for another reviewer" if once else ""
+    return f"{word} {_which(done)}{wait}"
+
+
+def _which(done: list[Delta]) -> str:
     if len(done) > 1:
-        return f"{word} {_deltas(len(done))}"
-    return f"{word} delta {done[0].pk} of {done[0].playbook.agent}"
+        return _deltas(len(done))
+    return f"delta {done[0].pk} of {done[0].playbook.agent}"
 
 
 def _deltas(count: int) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import messages
+from django.db.models import Max
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -14,7 +15,7 @@ from django.views.decorators.http import require_POST
 from ace_project.console.visitor import actor_of
 from ace_project.core.errors import AceError
 from ace_project.core.people import Role, needs
-from playbooks.models import Delta
+from playbooks.models import Delta, Review
 from playbooks.services import undo_decision
 
 SECONDS = 10
@@ -30,8 +31,10 @@ def offer(
 
     `back` is where taking it back leads. Deltas are undone in reverse order.
     """
+    reviews = Review.objects.filter(delta__in=deltas).order_by().values_list("delta")
+    last = dict(reviews.annotate(Max("pk")))
     request.session[_KEY] = {
-        "deltas": [[delta.pk, _moment(delta)] for delta in deltas],
+        "deltas": [[delta.pk, last.get(delta.pk)] for delta in deltas],
         "text": text,
         "note": note,
         "back": back,
@@ -69,8 +72,8 @@ def undo(request: HttpRequest) -> HttpResponse:
         return redirect("console:review")
     failures = [
         failure
-        for pk, moment in reversed(kept["deltas"])
-        if (failure := _take_back(request, pk, moment))
+        for pk, word in reversed(kept["deltas"])
+        if (failure := _take_back(request, pk, word))
     ]
     for failure in failures:
         messages.error(request, failure)
@@ -80,12 +83,12 @@ def undo(request: HttpRequest) -> HttpResponse:
     return redirect(kept["back"])
 
 
-def _take_back(request: HttpRequest, pk: int, moment: str | None) -> str | None:
+def _take_back(request: HttpRequest, pk: int, word: int | None) -> str | None:
     """Undo one decision; return why it could not be, or None."""
     delta = Delta.objects.filter(pk=pk).first()
     if delta is None:
         return f"Delta {pk} is gone."
-    if _moment(delta) != moment:
+    if _last_word(pk) != word:
         return f"Delta {pk} was decided again since: open it to see by whom."
     try:
         undo_decision(delta=delta, by=actor_of(request), reopen=True)
@@ -94,5 +97,6 @@ def _take_back(request: HttpRequest, pk: int, moment: str | None) -> str | None:
     return None
 
 
-def _moment(delta: Delta) -> str | None:
-    return delta.decided_at.isoformat() if delta.decided_at else None
+def _last_word(pk: int) -> int | None:
+    """Return the newest decision on a delta: whatever anyone decides since is a newer one."""
+    return Review.objects.filter(delta=pk).order_by("-pk").values_list("pk", flat=True).first()

@@ -5,30 +5,35 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.core.exceptions import BadRequest
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import QueryDict
+from django.urls import reverse
 
-from playbooks.models import Agent, Delta, DeltaStatus, Source
+from playbooks.models import (
+    DECIDED,
+    WAITING,
+    Agent,
+    Delta,
+    DeltaStatus,
+    Playbook,
+    Risk,
+    Source,
+)
 from playbooks.selectors import deltas_for_lists
 
-# What waits for a reviewer; changes_requested waits for its author.
-WAITING = (DeltaStatus.PENDING_REVIEW, DeltaStatus.CONFLICT)
 TABS = {
     "": ("Waiting", WAITING),
     "conflict": ("In conflict", (DeltaStatus.CONFLICT,)),
     "changes_requested": ("Changes requested", (DeltaStatus.CHANGES_REQUESTED,)),
-    "decided": (
-        "Decided",
-        tuple(s for s in DeltaStatus if s not in (*WAITING, DeltaStatus.CHANGES_REQUESTED)),
-    ),
+    "decided": ("Decided", DECIDED),
 }
-_BLOCKED = Q(verdicts__contains=[{"outcome": "block"}])
-_WARNED = Q(verdicts__contains=[{"outcome": "warn"}])
 RISKS = {
-    "clear": ("Passed every judge", ~_BLOCKED & ~_WARNED),
-    "warn": ("With a warning", _WARNED & ~_BLOCKED),
-    "block": ("Held by a judge", _BLOCKED),
+    Risk.CLEAR.value: "Passed every judge",
+    Risk.WARN.value: "With a warning",
+    Risk.BLOCK.value: "Held by a judge",
 }
+# Up to here deltas are counted; beyond it a count says "1,000+" and costs no more.
+COUNTED_TO = 1000
 KINDS = {"no": ("Real agents", False), "yes": ("Simulated", True)}
 
 
@@ -53,15 +58,21 @@ class Filters:
         chosen = urlencode({name: value for name, value in values.items() if value})
         return f"?{chosen}" if chosen else ""
 
+    def address(self) -> str:
+        """Return the address of the queue with these filters."""
+        return reverse("console:review") + self.query()
+
     def select(self) -> QuerySet[Delta]:
         """Return the deltas chosen, ready for a list."""
         rows = deltas_for_lists().filter(status__in=TABS[self.status][1])
         if self.agent:
-            rows = rows.filter(playbook__agent__agent_id=self.agent)
+            # The key alone lets an index of the queue give the rows in their order.
+            playbook = Playbook.objects.filter(agent__agent_id=self.agent).values_list("pk")
+            rows = rows.filter(playbook_id=next(iter(playbook), (0,))[0])
         if self.source:
             rows = rows.filter(source=self.source)
         if self.risk:
-            rows = rows.filter(RISKS[self.risk][1])
+            rows = rows.filter(risk=self.risk)
         if self.simulated:
             rows = rows.filter(playbook__agent__simulated=KINDS[self.simulated][1])
         return rows
@@ -92,13 +103,34 @@ def neighbours(filters: Filters, pk: int) -> tuple[int | None, int | None]:
     return newer, older
 
 
-def counts() -> dict[str, int]:
-    """Return how many deltas stand under each tab."""
-    held = dict(Delta.objects.order_by().values_list("status").annotate(Count("pk")))
-    return {tab: sum(held.get(s, 0) for s in statuses) for tab, (_, statuses) in TABS.items()}
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many deltas there are, counted up to a bound; as a text, `7` or `1,000+`."""
+
+    number: int
+    more: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.number:,}{'+' if self.more else ''}"
+
+    def __bool__(self) -> bool:
+        return self.number > 0
+
+
+def count_of(statuses: tuple[DeltaStatus, ...]) -> Counted:
+    """Count the deltas of these statuses, as far as is worth the reading."""
+    rows = Delta.objects.filter(status__in=statuses).order_by("-pk").values("pk")
+    found = rows[: COUNTED_TO + 1].count()
+    return Counted(min(found, COUNTED_TO), found > COUNTED_TO)
+
+
+def counts() -> dict[str, Counted]:
+    """Return how many deltas stand under each tab; one query each."""
+    return {tab: count_of(statuses) for tab, (_, statuses) in TABS.items()}
 
 
 def agents_with_deltas(statuses: tuple[DeltaStatus, ...]) -> list[str]:
     """Return the agents that have deltas of these statuses, by name."""
-    rows = Agent.objects.filter(playbook__deltas__status__in=statuses)
-    return list(rows.distinct().order_by("agent_id").values_list("agent_id", flat=True)[:200])
+    theirs = Delta.objects.filter(playbook=OuterRef("playbook"), status__in=statuses)
+    rows = Agent.objects.filter(Exists(theirs.order_by("-pk")))
+    return list(rows.order_by("agent_id").values_list("agent_id", flat=True)[:200])

@@ -9,7 +9,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
@@ -68,10 +68,18 @@ def needs(
 
 def other_active_reviewers(*besides: int | None) -> bool:
     """Return whether someone else than these users could approve: an active reviewer or above."""
+    return _reviewers().exclude(pk__in=[pk for pk in besides if pk is not None]).exists()
+
+
+def count_reviewers() -> int:
+    """Return how many active people may review."""
+    return _reviewers().distinct().count()
+
+
+def _reviewers() -> QuerySet[Any]:
     able = [name for name, role in GROUPS.items() if role >= Role.REVIEWER]
     people = get_user_model()._default_manager.filter(is_active=True)
-    reviewers = people.filter(Q(is_superuser=True) | Q(groups__name__in=able))
-    return reviewers.exclude(pk__in=[pk for pk in besides if pk is not None]).exists()
+    return people.filter(Q(is_superuser=True) | Q(groups__name__in=able))
 
 
 def first_operator() -> Any:

@@ -9,15 +9,19 @@ from playbooks.operations.rebasing import expectations
 from playbooks.operations.shape import Operation
 
 
-def sections_touched(content: Content, operations: Sequence[Operation]) -> list[str]:
+def sections_touched(
+    content: Content, operations: Sequence[Operation], seen: Sequence[Any] | None = None
+) -> list[str]:
     """Return the sections that operations change on `content`, in order, each once.
 
-    A change of the whole content touches every section that there is, before or after it.
+    `seen`: their expectations, where these are those of another version. A change of the whole
+    content touches every section that there is, before or after it.
     """
     found: list[str] = []
-    for operation, saw in zip(operations, expectations(content, operations), strict=True):
-        seen: dict[str, Any] = saw if isinstance(saw, dict) else {}
-        found += _sections(operation, seen.get("bullets", {}), content)
+    seen = expectations(content, operations) if seen is None else seen
+    for operation, saw in zip(operations, seen, strict=True):
+        met: dict[str, Any] = saw if isinstance(saw, dict) else {}
+        found += _sections(operation, met.get("bullets", {}), content)
     return list(dict.fromkeys(found))
 
 

@@ -9,10 +9,18 @@ from playbooks.services.agents import (
     set_private_names,
     update_agent,
 )
-from playbooks.services.approvals import approvals_of, set_two_person_sections
+from playbooks.services.approvals import (
+    approvals_of,
+    check_voter,
+    guarded_names,
+    has_approved,
+    is_stuck,
+    set_two_person_sections,
+)
 from playbooks.services.citing import cite_traces
 from playbooks.services.comments import comment_on_delta
 from playbooks.services.deltas import Outcome, add_verdicts, propose_delta, renew_delta
+from playbooks.services.foresight import Foreseen, Prospect, foresee_approvals
 from playbooks.services.reviews import (
     approve_delta,
     edit_and_approve,
@@ -26,10 +34,13 @@ from playbooks.services.versions import import_playbook, roll_back_to
 from playbooks.services.waivers import end_expired_waivers, end_waiver, waive_verdict
 
 __all__ = [
+    "Foreseen",
     "Outcome",
+    "Prospect",
     "add_verdicts",
     "approvals_of",
     "approve_delta",
+    "check_voter",
     "cite_traces",
     "comment_on_delta",
     "create_agent",
@@ -37,8 +48,12 @@ __all__ = [
     "edit_and_approve",
     "end_expired_waivers",
     "end_waiver",
+    "foresee_approvals",
     "get_or_create_agent",
+    "guarded_names",
+    "has_approved",
     "import_playbook",
+    "is_stuck",
     "propose_delta",
     "rebase_and_approve",
     "reject_delta",

@@ -49,9 +49,13 @@ def guarded_sections(
     """Return the sections that operations change on `content` and that two people guard."""
     if not agent.two_person:
         return []
+    return guarded_names(agent, rules.sections_touched(content, operations))
+
+
+def guarded_names(agent: Agent, sections: Sequence[str]) -> list[str]:
+    """Return which of these sections two people guard."""
     guarded = {_folded(name) for name in agent.two_person}
-    touched = rules.sections_touched(content, operations)
-    return [name for name in touched if _folded(name) in guarded]
+    return [name for name in sections if _folded(name) in guarded]
 
 
 def _folded(section: str) -> str:
@@ -73,7 +77,11 @@ def approvals_of(delta: Delta) -> Quorum:
     if not playbook.agent.two_person:
         return Quorum([], [])
     content = selectors.head(playbook).content
-    return quorum_of(delta, playbook.agent, delta.operations, content)
+    now = rules.sections_touched(content, delta.operations)
+    # A bullet that is gone from the live version may come back by the choice in a conflict.
+    then = rules.sections_touched(content, delta.operations, delta.expectations)
+    sections = guarded_names(playbook.agent, [*dict.fromkeys([*now, *then])])
+    return Quorum(sections, standing(delta) if sections else [])
 
 
 def standing(delta: Delta) -> list[Review]:

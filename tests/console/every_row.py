@@ -2,8 +2,10 @@
 
 from decimal import Decimal
 
+from django.contrib.auth import get_user_model
 from django.utils import timezone
 
+from ace_project.console.models import SavedView
 from ace_project.core import tokens
 from ace_project.core.models import IdempotencyKey, WorkerBeat
 from evolution import ledger
@@ -62,6 +64,8 @@ def fill(number: int) -> None:
     tokens.issue(agent.agent_id)
     IdempotencyKey.objects.create(token="t", key=f"k{number}", body_hash="", status=200)
     WorkerBeat.objects.create(name=f"worker-{number}")
+    user = get_user_model().objects.create_user(f"person-{number}")
+    SavedView.objects.create(user=user, name=HOSTILE, query="source=llm")
 
 
 def train(agent: Agent) -> None:

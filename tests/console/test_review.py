@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from ace_project.console import waiting
 from ace_project.core.work.leases import JobStatus
 from evolution import ledger
 from evolution.ledger import Usage
@@ -80,7 +81,7 @@ def test_rows_cost_no_queries_of_their_own(
     client = signed_in("reviewer")
     for number in range(30):
         propose(f"Lesson {number} of many.")
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(13):
         assert client.get(URL).content.decode().count("data-row") == 30
 
 
@@ -102,7 +103,7 @@ def test_a_row_tells_what_the_calls_of_its_run_came_to(
             ledger.settle(call=call, usage=Usage(9, 0, 9), cost=cost, charged=cost, seconds=1.0)
         delta = propose(f"Lesson {number} of some.")
         Delta.objects.filter(pk=delta.pk).update(run_id=run.pk)
-    with django_assert_max_num_queries(10):
+    with django_assert_max_num_queries(14):
         page = client.get(URL).content.decode()
     costs = [row.split("<tbody")[-1] for row in page.split("data-row")[1:]]
     assert "$0.0022" in costs[0] and "2 calls<" in costs[0]
@@ -194,6 +195,19 @@ def test_pages_follow_each_other_without_repeating_a_delta(
         url = context["page"].next_url and URL + context["page"].next_url
     assert len(seen) == len(set(seen)) == 60
     assert seen == sorted(seen, reverse=True)
+
+
+def test_a_count_of_many_stops_where_counting_would_be_slow(
+    signed_in: Callable[..., Client],
+    propose: Callable[..., Delta],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(waiting, "COUNTED_TO", 2)
+    for number in range(3):
+        propose(f"Lesson {number} of many.")
+    page = signed_in("viewer").get(URL).content.decode()
+    assert "2+ deltas wait for a person." in page
+    assert "Waiting<span>2+</span>" in page
 
 
 def test_a_row_opens_its_delta_within_the_same_filters(

@@ -4,14 +4,17 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connection, transaction
 
 from playbooks import services
 from playbooks.actors import AUTOMATIC, Actor, ActorKind, person
-from playbooks.models import Agent, Delta, DeltaStatus, Mode, Source
+from playbooks.models import Agent, Delta, DeltaStatus, Mode, Playbook, Source
+from tests.waiting import wait_until
 from training.models import Comparison
 from training.services import make_workshop_agent
 from training.tasks import compare
 
+expect = pytest.importorskip("playwright.sync_api").expect
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 PHONE = {"viewport": {"width": 390, "height": 844}}
@@ -58,9 +61,12 @@ def test_the_queue_is_worked_by_keys_alone(visit: Callable[..., Any], three: lis
     page.keyboard.press("z")
     page.wait_for_selector("text=Taken back")
     assert _status(three[0]) == DeltaStatus.PENDING_REVIEW
-    for key in ("j", "x", "j", "x"):
+    # The approval moved the cursor on to the next row, and there it stays.
+    expect(page.locator(f"#open-{three[1].pk}")).to_be_focused()
+    for key in ("x", "k", "x"):
         page.keyboard.press(key)
     assert page.locator(".ace-bulk").inner_text().count("2 deltas") == 2
+    expect(page.locator("#foreseen")).to_have_text("Makes airline v4 to v5.")
     page.keyboard.press("r")
     page.keyboard.type("both say what is known")
     page.get_by_role("button", name="Reject 2 deltas", exact=True).click()
@@ -120,6 +126,62 @@ def test_the_second_of_two_people_sees_who_decided(
     with bob.expect_response(lambda answer: answer.status == 409):
         bob.keyboard.press("a")
     bob.wait_for_selector("text=Already applied by ann.")
+    expect(bob.get_by_text("What you pressed changed nothing.")).to_be_visible()
+    bob.get_by_role("link", name="Go on to the next delta").click()
+    bob.wait_for_url(f"**/review/{three[1].pk}/")
+
+
+def test_of_two_who_press_at_the_same_moment_one_wins_and_the_other_is_told(
+    visit: Callable[..., Any], three: list[Delta], agent: Agent
+) -> None:
+    ann, bob = visit("ann"), visit("bob")
+    for page in (ann, bob):
+        page.goto(f"/review/{three[0].pk}/")
+    bob.keyboard.press("r")
+    bob.get_by_label("Why").fill("names a customer")
+    # Both presses are on their way before either answer is waited for: the playbook is locked
+    # until both have arrived, so that the database alone decides who is first.
+    with transaction.atomic():
+        Playbook.objects.select_for_update().get(agent=agent)
+        presses = ((ann, "#decide [value=approve]"), (bob, "#reject-dialog [value=reject]"))
+        for page, button in presses:
+            page.locator(button).evaluate("button => { setTimeout(() => button.click()) }")
+        wait_until(lambda: _waiting_for_locks() == 2, "both presses")
+    told = "text=/Already (applied|rejected) by (ann|bob)/"
+    wait_until(lambda: ann.locator(told).count() + bob.locator(told).count(), "the refusal")
+    delta = Delta.objects.get(pk=three[0].pk)
+    assert delta.reviews.count() == 1
+    winner, loser = (ann, bob) if delta.status == DeltaStatus.APPLIED else (bob, ann)
+    expect(winner.locator("#toasts")).to_contain_text("Undo within")
+    expect(loser.get_by_role("alert")).to_contain_text(f"by {delta.decided_by.partition(':')[2]}")
+    expect(loser.get_by_role("link", name="Go on to the next delta")).to_be_visible()
+
+
+def _waiting_for_locks() -> int:
+    with connection.cursor() as cursor:
+        # Else a transaction sees one state of it for ever.
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return int(cursor.fetchone()[0])
+
+
+def test_two_people_approve_a_guarded_section_one_after_the_other(
+    visit: Callable[..., Any], three: list[Delta], agent: Agent
+) -> None:
+    services.set_two_person_sections(agent=agent, sections=["strategies"], author=AUTOMATIC)
+    ann, bob = visit("ann"), visit("bob")
+    ann.goto(f"/review/{three[0].pk}/")
+    ann.keyboard.press("a")
+    ann.wait_for_selector("text=1 of 2, it waits for another reviewer")
+    assert _status(three[0]) == DeltaStatus.PENDING_REVIEW
+    bob.goto(f"/review/{three[0].pk}/")
+    expect(bob.get_by_text("1 of 2 approved.")).to_be_visible()
+    bob.keyboard.press("a")
+    bob.wait_for_selector("text=is live")
+    assert _status(three[0]) == DeltaStatus.APPLIED
 
 
 @pytest.mark.parametrize("path", ["/", "/review/", "/review/{pk}/", "/review/{pk}/?edit=1"])
