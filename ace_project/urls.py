@@ -2,12 +2,11 @@
 
 from django.conf import settings
 from django.contrib import admin
-from django.contrib.auth import views as auth
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from ace_project.console.sign_in import sign_in_once
+from ace_project.console import sign_in_urls
 from ace_project.core.api import health
 from ace_project.core.api.views import nothing_here
 from training.rpc import TrainingRpc
@@ -33,8 +32,6 @@ urlpatterns = [
     path("metrics", health.metrics),
     path("favicon.ico", RedirectView.as_view(url=f"/{settings.STATIC_URL.strip('/')}/favicon.svg")),
     path("admin/", admin.site.urls),
-    path("sign-in/", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
-    path("sign-in/once/<int:pk>/<str:token>/", sign_in_once, name="sign-in-once"),
-    path("sign-out/", auth.LogoutView.as_view(), name="logout"),
     path("", include("ace_project.console.urls")),
+    path("", include(sign_in_urls)),
 ]

@@ -14,7 +14,7 @@ from django.urls import URLPattern, reverse
 
 from ace_project.console.urls import urlpatterns
 from evolution.models import EvolutionRun, ExecutionTrace, LlmCall
-from playbooks.models import Agent, Delta, DeltaStatus
+from playbooks.models import Agent, AuditEvent, Bullet, Delta, DeltaStatus
 from training.models import TrainingJob, Trajectory
 
 METHOD_NOT_ALLOWED = 405
@@ -75,6 +75,13 @@ def _call(samples: Samples) -> list[dict[str, Any]]:
     return [{"pk": LlmCall.objects.filter(exchange__isnull=False).latest("created_at").pk}]
 
 
+def _bullet(samples: Samples) -> list[dict[str, Any]]:
+    """Return the newest bullet of the largest playbook, reworded where one is."""
+    rows = Bullet.objects.filter(playbook__agent=samples.busiest).order_by("-pk")
+    row = rows.exclude(lineage=[]).first() or rows.first()
+    return [{"agent_id": samples.busiest.agent_id, "bullet_id": row.bullet_id}] if row else []
+
+
 _ROWS: dict[str, Callable[[Samples], list[dict[str, Any]]]] = {
     "delta": lambda samples: _keys(samples.deltas()),
     "trace": lambda samples: _keys(samples.traces()),
@@ -87,6 +94,7 @@ _ROWS: dict[str, Callable[[Samples], list[dict[str, Any]]]] = {
     "trajectories": lambda samples: _keys(samples.jobs()),
     "trajectory": _trajectory,
     "call": _call,
+    "bullet": _bullet,
 }
 
 
@@ -101,13 +109,16 @@ def _queries(samples: Samples) -> dict[str, list[str]]:
             "event=mode_set",
             "event=version_published",
             "actor=nobody-like-this",
-            f"chain={busy}&verify=1",
+            f"chain={busy}&q=nobody-like-this",
+            "q=version",
+            "since=2020-01-01&until=2021-01-01",
+            f"before={_middle(AuditEvent)}",
         ],
         "agent_tokens": ["state=live"],
         "tokens": ["state=unused", "q=nobody-like-this"],
         "budget": ["simulated=1", "calls=all"],
         "delta": ["edit=1"],
-        "playbook": ["version=2", "verify=1", "all=1"],
+        "playbook": ["version=2", "section=strategies", "find=refund", "find=nobody-like-this"],
         "playbooks": ["q=nobody-like-this", f"before={_middle(Agent)}"],
         "review": [
             f"agent={queued}",
@@ -136,7 +147,7 @@ def _queries(samples: Samples) -> dict[str, list[str]]:
         "trace_evidence": [f"trace={samples.traces()[0]}&trace={samples.traces()[1]}"],
         "training": ["state=failed", f"agent={busy}"],
         "trajectories": ["outcome=failed", "task=3", "iteration=2"],
-        "version_compare": [f"a={versions - 1}&b={versions}", f"a=1&b={versions}"],
+        "version_compare": [f"from={versions - 1}&to={versions}", f"from=1&to={versions}"],
     }
 
 

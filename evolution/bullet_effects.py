@@ -79,14 +79,16 @@ def measure(uses: Bools, success: Bools, kind: Ints, group: Ints) -> list[Effect
 
 
 def _effect(used: Bools, success: Bools, kind: Ints, group: Ints) -> Effect:
-    if not used.any():
-        return Effect(Share(), _share(success), None, None, None)
+    with_it, without = _share(success[used]), _share(success[~used])
+    if with_it.runs < ENOUGH_USES:
+        # Nothing is said of so few; a long playbook has thousands of them.
+        return Effect(with_it, without, None, None, None)
     within = tables(success, used, group)
     contrast = (within.runs > 0) & (within.other_runs > 0)
     enough = min(within.runs[contrast].sum(), within.other_runs[contrast].sum()) >= _ENOUGH_WITHIN
     return Effect(
-        used=_share(success[used]),
-        unused=_share(success[~used]),
+        used=with_it,
+        unused=without,
         overall=stratified(tables(success, used, kind)),
         within=stratified(within) if enough else None,
         q_value=None,

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
+from django.db import connection
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import TruncHour
 
@@ -53,19 +54,26 @@ def success_by_version(agent: Agent, since: datetime | None = None) -> dict[int,
     return {int(row["playbook_version"] or 0): Share(row["wins"], row["runs"]) for row in found}
 
 
+# One range of the index per pair, which holds all that is counted: no trace itself is read.
+_OF_VERSIONS = """
+SELECT wanted.agent, wanted.version, found.wins, found.runs
+FROM unnest(%s::bigint[], %s::int[]) AS wanted(agent, version)
+CROSS JOIN LATERAL (
+  SELECT count(*) FILTER (WHERE success) AS wins, count(*) AS runs FROM execution_traces
+  WHERE agent_id = wanted.agent AND playbook_version = wanted.version AND captured_at >= %s) found
+WHERE found.runs > 0
+"""
+
+
 def success_of_versions(
     pairs: Iterable[tuple[int, int]], since: datetime
 ) -> dict[tuple[int, int], Share]:
     """Return the success since then under (agent's primary key, version) pairs, in one query."""
-    wanted = Q(pk__in=[])
-    for agent_pk, version in pairs:
-        wanted |= Q(agent_id=agent_pk, playbook_version=version)
-    rows = ExecutionTrace.objects.filter(wanted, captured_at__gte=since)
-    found = rows.values("agent_id", "playbook_version").annotate(wins=_SUCCEEDED, runs=Count("pk"))
-    return {
-        (row["agent_id"], int(row["playbook_version"] or 0)): Share(row["wins"], row["runs"])
-        for row in found
-    }
+    wanted = list(pairs)
+    agents, versions = [agent for agent, _ in wanted], [version for _, version in wanted]
+    with connection.cursor() as cursor:
+        cursor.execute(_OF_VERSIONS, [agents, versions, since])
+        return {(agent, number): Share(wins, runs) for agent, number, wins, runs in cursor}
 
 
 def traces_named(agent: Agent, trace_ids: Collection[str]) -> dict[str, ExecutionTrace]:

@@ -18,6 +18,7 @@ from playbooks.models import (
     Playbook,
     PlaybookVersion,
     Review,
+    Verification,
     Waiver,
 )
 
@@ -158,3 +159,19 @@ class AuditEventAdmin(InspectOnly):
     def view_on_site(self, row: AuditEvent) -> str:
         """Return the audit log of the same chain."""
         return reverse("console:audit", query={"chain": row.chain or "system"})
+
+
+@admin.register(Verification)
+class VerificationAdmin(InspectOnly):
+    icon = "verified_user"
+    list_display = (
+        *("id", "chain", "status", "asked_by", "asked_at", "finished_at"),
+        *("events", "versions"),
+    )
+    list_filter = ("status",)
+    search_fields = ("chain", "asked_by")
+
+    def view_on_site(self, row: Verification) -> str:
+        """Return the audit log of the chain that was verified."""
+        chain = None if row.chain is None else {"chain": row.chain or "system"}
+        return reverse("console:audit", query=chain)

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.core.cache import cache
+from django.core.cache import caches
 from django.db.models import Q, QuerySet
 
 from ace_project.core import metrics
@@ -18,7 +18,15 @@ from ace_project.core.heads import Head
 from playbooks.content import Content, bullets
 from playbooks.exploration import MOST_SHARE
 from playbooks.judges.waived import Waived
-from playbooks.models import Agent, Bullet, Delta, Playbook, PlaybookVersion, Waiver
+from playbooks.models import (
+    Agent,
+    Bullet,
+    Delta,
+    Playbook,
+    PlaybookVersion,
+    Verification,
+    Waiver,
+)
 
 # The share of its bullets that an agent leaves out by chance where it asks to; 0 is off.
 EXPLORATION = "ACE_EXPLORATION_SHARE"
@@ -62,7 +70,7 @@ class Snapshot:
 def snapshot(playbook_id: int, number: int) -> Snapshot:
     """Return version `number`; immutable, so it may be cached for ever; raises NotFound."""
     key = f"version:{playbook_id}:{number}"
-    found: Snapshot | None = cache.get(key) if settings.ACE_ENABLE_CACHE else None
+    found: Snapshot | None = caches["local"].get(key) if settings.ACE_ENABLE_CACHE else None
     metrics.CACHE_HITS.inc() if found else metrics.CACHE_MISSES.inc()
     if found:
         return found
@@ -75,7 +83,7 @@ def snapshot(playbook_id: int, number: int) -> Snapshot:
         raise NotFound(f"there is no version {number}")
     result = Snapshot(*row)
     if settings.ACE_ENABLE_CACHE:
-        cache.set(key, result, settings.ACE_CACHE_TTL_SECONDS)
+        caches["local"].set(key, result, settings.ACE_CACHE_TTL_SECONDS)
     return result
 
 
@@ -178,6 +186,12 @@ def waivers_in_force(agent: Agent, delta: Delta, now: datetime) -> dict[str, Wai
 def waivers_of(agent: Agent, limit: int) -> list[Waiver]:
     """Return the newest waivers of an agent, the ended ones too, with their deltas."""
     return list(Waiver.objects.filter(agent=agent).select_related("delta")[:limit])
+
+
+def latest_verification(chain: str | None) -> Verification | None:
+    """Return the newest verification that covers a chain (None: every chain)."""
+    covers = Q(chain=None) if chain is None else Q(chain=None) | Q(chain=chain)
+    return Verification.objects.filter(covers).order_by("-id").first()
 
 
 def _living_heir(name: str, heirs: dict[str, list[str]], here: set[str]) -> str | None:

@@ -246,7 +246,9 @@
   // ---- forms ----
   document.addEventListener("change", (event) => {
     const form = event.target.closest("form[data-autosubmit]");
-    if (form && event.target.matches("select, [type=checkbox], [type=radio]")) form.requestSubmit();
+    // A year that is being typed goes through 0002 and 0020.
+    const chosen = event.target.matches("[type=date]") ? event.target.value > "2000" : event.target.matches("select, [type=checkbox], [type=radio]");
+    if (form && chosen) form.requestSubmit();
   });
 
   document.addEventListener("submit", (event) => {

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import redis
-from django.core.cache import cache
+from django.core.cache import caches
 from django.db import connections
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
@@ -66,7 +66,7 @@ def working_process() -> None:
 @pytest.fixture(autouse=True)
 def empty_cache() -> Iterator[None]:
     """Start every test without cached versions: a rolled back test may reuse their numbers."""
-    cache.clear()
+    caches["local"].clear()
     yield
 
 

@@ -1,13 +1,22 @@
+<<<<<<< HEAD
+"""Django admin for people, which stands here since it tells the audit, and what allauth keeps."""
+=======
 """Django admin for people, their groups and saved views; here, since it tells the audit."""
+>>>>>>> main
 
 from typing import Any, ClassVar
 
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
+from allauth.usersessions.models import UserSession
 from django.contrib import admin
 from django.contrib.auth import get_user_model
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
 from unfold.forms import (  # type: ignore[import-untyped]
     AdminPasswordChangeForm,
@@ -23,6 +32,9 @@ from playbooks import audit
 
 admin.site.unregister(get_user_model())
 admin.site.unregister(Group)
+# Providers come from the environment, without kept tokens; no address is verified by mail.
+for unused in (EmailAddress, Authenticator, SocialAccount, SocialApp, SocialToken, UserSession):
+    admin.site.unregister(unused)
 
 
 @admin.register(get_user_model())
@@ -55,6 +67,10 @@ class UserAdmin(InspectOnly, DjangoUserAdmin):  # type: ignore[misc]
         """Return the highest role that a person holds."""
         held = [GROUPS[group.name] for group in person.groups.all() if group.name in GROUPS]
         return (Role.ADMIN if person.is_superuser else max(held, default=Role.NOBODY)).name.lower()
+
+    def view_on_site(self, person: Any) -> str:
+        """Return the person's page."""
+        return reverse("console:person", args=[person.pk])
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Return people with their groups."""
@@ -97,6 +113,37 @@ class GroupAdmin(InspectOnly):
     ordering = ("name",)
 
 
+<<<<<<< HEAD
+@admin.register(Authenticator)
+class FactorAdmin(InspectOnly):
+    """Second factors; what they hold, the secret among it, is never read."""
+
+    icon = "security_key"
+    list_display = ("user", "type", "created_at", "last_used_at")
+    list_filter = ("type",)
+    search_fields = ("user__username",)
+    secret_fields = ("data",)
+
+
+@admin.register(SocialAccount)
+class IdentityAdmin(InspectOnly):
+    """Identities of a provider that are connected to people."""
+
+    icon = "badge"
+    list_display = ("uid", "user", "provider", "date_joined", "last_login")
+    search_fields = ("user__username", "uid")
+    secret_fields = ("extra_data",)
+
+
+@admin.register(UserSession)
+class SessionAdmin(InspectOnly):
+    """Where people are signed in; whoever knew a session's key would have the session."""
+
+    icon = "devices"
+    list_display = ("user", "ip", "created_at", "last_seen_at")
+    search_fields = ("user__username", "ip")
+    secret_fields = ("session_key", "data")
+=======
 @admin.register(SavedView)
 class SavedViewAdmin(InspectOnly):
     """What people named of the review queue."""
@@ -105,3 +152,4 @@ class SavedViewAdmin(InspectOnly):
     list_display = ("name", "user", "query", "created_at")
     list_select_related = ("user",)
     search_fields = ("name", "user__username")
+>>>>>>> main

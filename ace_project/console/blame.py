@@ -1,27 +1,23 @@
 """The bullets of a version with what is known of each: who brought it in, what became of it."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from django.db.models import F
 
 from evolution.bullet_effects import ENOUGH_USES, NOTHING, Effect
 from playbooks.content import Bullet as Lesson
-from playbooks.content import Content, bullets, is_bullet_list
 from playbooks.models import OPEN, Bullet, Delta, Playbook, PlaybookVersion
 
-MAX_REWORDINGS = 5
 MOST_OPEN = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One bullet: its lesson, the record of it, earlier wordings (newest first), open deltas."""
+    """One bullet: its lesson, the record of it, open deltas, what is measured."""
 
     lesson: Lesson
     record: Bullet | None
-    wordings: list[str]
     open: list[Delta]
     is_new: bool
     kind: str
@@ -60,6 +56,16 @@ class Line:
         return f"helped {row.helped:,}, harmed {row.harmed:,} times" if row else ""
 
     @property
+    def hurts(self) -> bool:
+        """Return whether the runs that used it clearly did worse."""
+        return self.measured.is_harmful
+
+    @property
+    def reworded(self) -> bool:
+        """Return whether it was made of other wordings."""
+        return bool(self.record and self.record.lineage)
+
+    @property
     def said(self) -> str:
         """Return what its uses say, as a sentence; a share is no effect, for tasks differ."""
         if not self.used:
@@ -73,98 +79,71 @@ class Line:
         return f"with it {low * 100:.0f} to {high * 100:.0f}\u202f% succeed"
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A top-level key: lines where it holds bullets, a value where it holds anything else."""
-
-    name: str
-    lines: list[Line] = field(default_factory=list)
-    value: Any = None
-    is_value: bool = False
-
-
-def sections_of(
-    playbook: Playbook,
-    content: Content,
-    number: int,
-    *,
-    most: int,
-    effects: Mapping[str, Effect],
-) -> list[Section]:
-    """Return the sections of version `number` with at most `most` bullets in all."""
-    lessons = bullets(content)[:most]
+def lines_of(
+    playbook: Playbook, lessons: Sequence[Lesson], number: int, effects: Mapping[str, Effect]
+) -> dict[Lesson, Line]:
+    """Return a line for each of these lessons of version `number`; every query is for them all."""
     records = _records(playbook, {lesson.bullet_id for lesson in lessons})
     kinds = _kinds(playbook, records.values())
     waiting = open_on(playbook)
-    lines: dict[str, list[Line]] = {}
-    for lesson in lessons:
-        record = records.get(lesson.bullet_id)
-        introduced = record.introduced_version if record else 0
-        line = Line(
-            lesson=lesson,
-            record=record,
-            wordings=_wordings(record, records),
-            open=waiting.get(lesson.bullet_id, []),
-            is_new=introduced == number > 1,
-            kind=kinds.get(introduced, ""),
+    return {
+        lesson: _line(
+            lesson,
+            records,
+            number,
+            waiting=waiting.get(lesson.bullet_id, []),
+            kinds=kinds,
             measured=effects.get(lesson.bullet_id, NOTHING),
         )
-        lines.setdefault(lesson.section, []).append(line)
-    return [
-        Section(name, lines.get(name, []))
-        if is_bullet_list(value)
-        else Section(name, value=value, is_value=True)
-        for name, value in content.items()
-    ]
+        for lesson in lessons
+    }
 
 
-def domain_of(sections: Iterable[Section]) -> tuple[float, float]:
+def _line(
+    lesson: Lesson,
+    records: Mapping[str, Bullet],
+    number: int,
+    *,
+    waiting: list[Delta],
+    kinds: Mapping[int, str],
+    measured: Effect,
+) -> Line:
+    record = records.get(lesson.bullet_id)
+    introduced = record.introduced_version if record else 0
+    return Line(
+        lesson=lesson,
+        record=record,
+        open=waiting,
+        is_new=introduced == number > 1,
+        kind=kinds.get(introduced, ""),
+        measured=measured,
+    )
+
+
+def domain_of(lines: Iterable[Line]) -> tuple[float, float]:
     """Return one scale for all effects on a page, zero in its middle."""
-    lines = [line for section in sections for line in section.lines]
     effects = [effect for line in lines for effect in (line.effect, line.worth) if effect]
     reach = max((abs(bound) for effect in effects for bound in effect), default=0.0) or 0.1
     return -reach, reach
 
 
 def _records(playbook: Playbook, names: set[str]) -> dict[str, Bullet]:
-    """Return the records of these bullets and, some rewordings back, of what they were before."""
-    known: dict[str, Bullet] = {}
-    for _ in range(MAX_REWORDINGS):
-        rows = Bullet.objects.filter(playbook=playbook, bullet_id__in=names - known.keys())
-        found = rows.select_related("delta").only(
-            *("bullet_id", "text", "lineage", "introduced_version", "introduced_by", "created_at"),
-            *("used", "helped", "harmed", "playbook_id", "delta__source", "delta__author"),
-        )
-        # The rest of the evidence is large; only the figures are read.
-        figures = found.annotate(
-            lift=F("delta__evidence__lift"), interval=F("delta__evidence__interval")
-        )
-        known |= {row.bullet_id: row for row in figures}
-        names = {old for row in known.values() for old in row.lineage}
-        if names <= known.keys():
-            break
-    return known
+    rows = Bullet.objects.filter(playbook=playbook, bullet_id__in=names).select_related("delta")
+    found = rows.only(
+        *("bullet_id", "text", "lineage", "introduced_version", "introduced_by", "created_at"),
+        *("used", "helped", "harmed", "playbook_id", "delta__source", "delta__author"),
+    )
+    # The rest of the evidence is large; only the figures are read.
+    figures = found.annotate(
+        lift=F("delta__evidence__lift"), interval=F("delta__evidence__interval")
+    )
+    return {row.bullet_id: row for row in figures}
 
 
 def _kinds(playbook: Playbook, records: Iterable[Bullet]) -> dict[int, str]:
     numbers = {record.introduced_version for record in records}
     rows = PlaybookVersion.objects.filter(playbook=playbook, number__in=numbers)
     return dict(rows.values_list("number", "kind"))
-
-
-def _wordings(record: Bullet | None, records: dict[str, Bullet]) -> list[str]:
-    texts: list[str] = []
-    seen: set[str] = set()
-    names = list(record.lineage) if record else []
-    while names and len(texts) < MAX_REWORDINGS:
-        name = names.pop(0)
-        before = records.get(name)
-        if name in seen or before is None:
-            continue
-        seen.add(name)
-        texts.append(before.text)
-        names += before.lineage
-    return texts
 
 
 def open_on(playbook: Playbook) -> dict[str, list[Delta]]:

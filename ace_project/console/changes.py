@@ -1,6 +1,6 @@
 """What lies between two versions of a playbook, as the operations that a reader knows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,15 +21,30 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Sections with at most MOST_SHOWN changes of `total`; `hidden` are the rest."""
+    """Sections with at most MOST_SHOWN changes of `total`, from number `start` on."""
 
     sections: list[Section]
     total: int
-    hidden: int
+    start: int
     sentence: str
 
+    @property
+    def end(self) -> int:
+        """The number behind the last change that is shown."""
+        return self.start + sum(len(section.rows) for section in self.sections)
 
-def changes_between(playbook: Playbook, old: Content, new: Content) -> Changes:
+    @property
+    def earlier(self) -> int | None:
+        """Where the page before begins, None on the first."""
+        return max(0, self.start - MOST_SHOWN) if self.start else None
+
+    @property
+    def later(self) -> int | None:
+        """Where the next page begins, None on the last."""
+        return self.end if self.end < self.total else None
+
+
+def changes_between(playbook: Playbook, old: Content, new: Content, *, start: int = 0) -> Changes:
     """Return the changes from `old` to `new`; a reworded bullet is one, told by its lineage."""
     found: dict[str, Any] = diff(old, new)
     parents = _parents(playbook, found)
@@ -40,17 +55,22 @@ def changes_between(playbook: Playbook, old: Content, new: Content) -> Changes:
     if found["set"] or found["unset"]:
         sections.append(Section("", list(_value_rows(found))))
     rows = [row for section in sections for row in section.rows]
-    left = MOST_SHOWN
-    shown = []
-    for section in sections:
-        shown.append(Section(section.name, section.rows[:left]))
-        left -= len(shown[-1].rows)
+    begin = start if start < len(rows) else 0
     return Changes(
-        sections=[section for section in shown if section.rows],
+        sections=list(_window(sections, begin, begin + MOST_SHOWN)),
         total=len(rows),
-        hidden=max(0, len(rows) - MOST_SHOWN),
+        start=begin,
         sentence=describe([operation for operation, _ in rows]),
     )
+
+
+def _window(sections: Sequence[Section], start: int, end: int) -> Iterator[Section]:
+    """Yield what lies in [start, end) of all rows, section by section."""
+    for section in sections:
+        shown = section.rows[max(0, start) : max(0, end)]
+        if shown:
+            yield Section(section.name, shown)
+        start, end = start - len(section.rows), end - len(section.rows)
 
 
 def _parents(playbook: Playbook, found: dict[str, Any]) -> dict[str, list[str]]:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 
 from ace_project.console import undo
@@ -13,11 +14,15 @@ from playbooks.models import WAITING
 
 
 def console(request: HttpRequest) -> dict[str, Any]:
-    """Return how many deltas wait, whether all evolution is paused, and what the person may do."""
+    """Return what the sign-in shows to strangers; to people what waits and what they may do."""
     user = getattr(request, "user", None)
-    if user is None or not user.is_authenticated or _of_admin(request):
+    if user is None or _of_admin(request):
         return {}
+    if not user.is_authenticated:
+        return {"oidc_name": settings.ACE_OIDC.name if settings.ACE_OIDC else ""}
     role = role_of(user)
+    if role is Role.NOBODY:
+        return {"role": role.name.lower()}
     return {
         "waiting_count": count_of(WAITING),
         "pause_of_all": pause_of_all(),

@@ -1,5 +1,6 @@
 """Pages of a list by its last row's key: every page costs the same, none repeats a row."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -35,10 +36,10 @@ def whole_number(request: HttpRequest, name: str) -> int | None:
     return int(raw) if raw.isascii() and raw.isdigit() and len(raw) <= 18 else None
 
 
-def address(request: HttpRequest, **changed: object) -> str:
-    """Return this page's address with its filters and the place given, if any."""
+def address(request: HttpRequest, *, without: Sequence[str] = (), **changed: object) -> str:
+    """Return this page's address with its filters, but `without` some, and the place given."""
     query = request.GET.copy()
-    for name in ("before", "after"):
+    for name in ("before", "after", *without):
         query.pop(name, None)
     for name, value in changed.items():
         query[name] = str(value)
@@ -46,10 +47,19 @@ def address(request: HttpRequest, **changed: object) -> str:
 
 
 def keyset_page(
-    request: HttpRequest, rows: QuerySet[M], *, by: str = "pk", size: int = PAGE_SIZE
+    request: HttpRequest,
+    rows: QuerySet[M],
+    *,
+    by: str = "pk",
+    size: int = PAGE_SIZE,
+    begin: int | None = None,
 ) -> Page[M]:
-    """Return the page that `?before=` or `?after=` asks for, ordered by the unique column `by`."""
+    """Return the page that `?before=` or `?after=` asks for, ordered by the unique column `by`.
+
+    An address without a place begins before `begin`, or at the newest.
+    """
     after, before = whole_number(request, "after"), whole_number(request, "before")
+    before = begin if before is None else before
     if after is not None:
         found = list(rows.filter(**{f"{by}__gt": after}).order_by(by)[: size + 1])
         shown, newer, older = found[:size][::-1], len(found) > size, True

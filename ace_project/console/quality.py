@@ -1,22 +1,27 @@
 """How well what is proposed holds up: approvals by month, and whether stated numbers mean much."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
+from django.conf import settings
+from django.core.cache import cache
+from django.db.models import Max
 from django.http import HttpRequest
 
 from evolution import quality
 from evolution.calibration import Bin, calibration_error
 from evolution.intervals import Share
-from playbooks.models import Source
+from playbooks.models import Delta, Source
 
 # Fewer decisions than this say nothing about calibration.
 FEWEST_DECISIONS = 30
 MOST_LINES = 60
 _SINCE = timedelta(days=183)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +44,20 @@ def quality_figures(request: HttpRequest, now: datetime) -> dict[str, Any]:
     """Return what the page shows of quality; by `?generator=` and `?simulated=1`."""
     simulated = request.GET.get("simulated") == "1"
     first = (now - _SINCE).replace(day=1, hour=0, minute=0, second=0)
-    months = quality.by_month(first, simulated=simulated)
+    state = f"{simulated}:{_newest()}"
+    months = _kept(f"months:{state}", lambda: quality.by_month(first, simulated=simulated))
     choices = _choices(months)
     chosen = request.GET.get("generator", "")
     if chosen not in choices:
         chosen = next(iter(choices), "")
     source, _, model = chosen.partition(":")
     stated, stored = (
-        quality.reliability(Source(source), model, simulated=simulated) if chosen else ([], [])
+        _kept(
+            f"reliability:{state}:{chosen}",
+            lambda: quality.reliability(Source(source), model, simulated=simulated),
+        )
+        if chosen
+        else ([], [])
     )
     since_month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     return {
@@ -62,6 +73,27 @@ def quality_figures(request: HttpRequest, now: datetime) -> dict[str, Any]:
         "fewest": FEWEST_DECISIONS,
         "simulated": simulated,
     }
+
+
+def _newest() -> str:
+    """Return what changes with every delta that is proposed or decided; read from indexes."""
+    found = Delta.objects.aggregate(proposed=Max("pk"), decided=Max("decided_at"))
+    decided = found["decided"]
+    return f"{found['proposed']}:{decided.timestamp() if decided else ''}"
+
+
+def _kept(key: str, figures: Callable[[], T]) -> T:
+    """Return figures over all deltas and the newest traces, kept until either changes them.
+
+    Deltas change the key; what traces change is seen within the cache's time.
+    """
+    if not settings.ACE_ENABLE_CACHE:
+        return figures()
+    found: T | None = cache.get(f"quality:{key}")
+    if found is None:
+        found = figures()
+        cache.set(f"quality:{key}", found, settings.ACE_CACHE_TTL_SECONDS)
+    return found
 
 
 def _sum(shares: Sequence[Share]) -> Share:

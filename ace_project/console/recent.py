@@ -1,17 +1,18 @@
 """Figures of the newest traces of some agents, bounded per agent so that no list gets slow."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
-from django.core.cache import cache
+from django.core.cache import caches
 from django.db import connection
+from django.db.models import Count
 
 from evolution.bullet_effects import Effect, measure
 from evolution.counters import recent_uses
 from evolution.intervals import Share
-from playbooks.models import Agent
+from playbooks.models import OPEN, Agent, Delta, Playbook
 from playbooks.selectors import Snapshot
 
 # Per agent: what a row of a list looks at, and up to where traces are counted.
@@ -62,6 +63,13 @@ def success_of_live(agents: Sequence[Agent]) -> dict[int, Share]:
         return {pk: Share(wins, runs) for pk, wins, runs in cursor.fetchall()}
 
 
+def waiting(playbooks: Iterable[Playbook]) -> dict[int, int]:
+    """Return per playbook, by primary key, how many deltas wait for a person."""
+    rows = Delta.objects.filter(playbook__in=[row.pk for row in playbooks], status__in=OPEN)
+    found = rows.order_by().values_list("playbook_id").annotate(waiting=Count("pk"))
+    return dict(found)
+
+
 def effects(agent: Agent, shown: Snapshot) -> dict[str, Effect]:
     """Return what each bullet of a version is worth by the newest USES_WINDOW runs.
 
@@ -69,13 +77,15 @@ def effects(agent: Agent, shown: Snapshot) -> dict[str, Effect]:
     """
     playbook = agent.playbook
     key = f"effects:{playbook.pk}:{shown.number}:{playbook.counted_to}"
-    found: dict[str, Effect] | None = cache.get(key) if settings.ACE_ENABLE_CACHE else None
+    found: dict[str, Effect] | None = (
+        caches["local"].get(key) if settings.ACE_ENABLE_CACHE else None
+    )
     if found is None:
         runs = recent_uses(agent, shown.content, USES_WINDOW)
         worth = measure(runs.uses, runs.success, runs.kind, runs.group)
         found = dict(zip(runs.names, worth, strict=True))
         if settings.ACE_ENABLE_CACHE:
-            cache.set(key, found, settings.ACE_CACHE_TTL_SECONDS)
+            caches["local"].set(key, found, settings.ACE_CACHE_TTL_SECONDS)
     return found
 
 

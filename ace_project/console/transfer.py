@@ -1,7 +1,6 @@
-"""A playbook as a file: taken out as JSON or the ACE paper's text, brought in as a new version."""
+"""A playbook as a file: taken out as JSON or the ACE paper's text, brought in as a delta."""
 
 import json
-from typing import Any
 
 from django import forms
 from django.contrib import messages
@@ -9,19 +8,19 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
-from ace_project.console import refusals, versions, visitor
-from ace_project.core.errors import InvalidInput
+from ace_project.console import draft as drafts
+from ace_project.console import importing, propose, refusals, versions
 from ace_project.core.people import Role, needs
-from playbooks import paper_format, selectors, services
-from playbooks.content import MAX_BYTES, ContentError
+from playbooks import paper_format, selectors
+from playbooks.content import ContentError
 from playbooks.models import Agent
 
 
 class ImportForm(forms.Form):
-    """A file of at most MAX_BYTES and why it is brought in."""
+    """A file, and whether it takes the place of what is live or adds to it."""
 
     file = forms.FileField()
-    reason = forms.CharField(max_length=2000)
+    how = forms.ChoiceField(choices=[("add", "Add"), ("replace", "Replace")])
 
 
 @needs(Role.VIEWER)
@@ -55,46 +54,39 @@ def transfer(request: HttpRequest, agent_id: str) -> HttpResponseBase:
     """Offer the exports, and take a file in."""
     with refusals.missing_is_404():
         agent = selectors.agent_by_id(agent_id)
+        number = versions.chosen(request, "version", agent.playbook.version)
+        selectors.snapshot(agent.playbook.pk, number)
     if request.method == "POST":
-        return _import(request, agent)
-    number = agent.playbook.version
+        return _preview(request, agent)
     context = {"agent": agent, "tab": "playbook", "number": number, "label": f"v{number}"}
     return render(request, "transfer.html", context)
 
 
-@needs(Role.OPERATOR)
-def _import(request: HttpRequest, agent: Agent) -> HttpResponse:
+@needs(Role.REVIEWER)
+def _preview(request: HttpRequest, agent: Agent) -> HttpResponse:
+    """Show what a file would change, as a delta that is still to be proposed."""
     form = ImportForm(request.POST, request.FILES)
     if not form.is_valid():
-        messages.error(request, "An import needs a file and a reason.")
+        messages.error(request, "An import needs a file, and whether it adds or replaces.")
         return redirect("console:transfer", agent.agent_id)
+    file = form.cleaned_data["file"]
     with refusals.shown(request):
-        content, aliases = read_playbook(form.cleaned_data["file"])
-        version = services.import_playbook(
-            agent=agent,
-            content=content,
-            author=visitor.actor_of(request),
-            reason=form.cleaned_data["reason"],
-            aliases=aliases,
-        )
-        said = f"v{version.number} is live." if version else "The playbook holds this already."
-        messages.success(request, said)
-        return redirect("console:playbook", agent.agent_id)
+        content, aliases = importing.read_playbook(file)
+        live = selectors.head(agent.playbook).content
+        adds = form.cleaned_data["how"] == "add"
+        wanted = importing.added_to(live, content) if adds else content
+        operations = importing.operations_to(live, wanted)
+        if operations:
+            draft = drafts.made_of(agent.playbook, agent.playbook.version, operations)
+            typed = {"reasoning": f"Import of {file.name}"}
+            work = propose.Work(
+                draft,
+                typed=typed,
+                file=file.name,
+                aliases={} if adds else aliases,
+                notice="Nothing is changed yet: this is what the file would change.",
+                is_taken_in=True,
+            )
+            return propose.show(request, agent, work)
+        messages.info(request, "The playbook holds all of this already.")
     return redirect("console:transfer", agent.agent_id)
-
-
-def read_playbook(file: Any) -> tuple[Any, dict[str, Any]]:
-    """Return content and aliases of an uploaded file, JSON or text; raises InvalidInput."""
-    if file.size > MAX_BYTES:
-        raise InvalidInput(f"the file is larger than {MAX_BYTES:,} bytes")
-    try:
-        text = file.read().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InvalidInput("the file is not UTF-8 text") from error
-    try:
-        if text.lstrip().startswith("{"):
-            return json.loads(text), {}
-        found = paper_format.parse_paper(text)
-    except (ValueError, RecursionError) as error:
-        raise InvalidInput(f"neither JSON nor the ACE paper's text form: {error}") from error
-    return found.content, found.aliases

@@ -3,9 +3,12 @@
 from django.urls import URLPattern, path, register_converter
 
 from ace_project.console import (
+    account,
     agents,
     audit,
+    audit_export,
     budget,
+    bullet,
     calls,
     connect,
     delta,
@@ -24,7 +27,11 @@ from ace_project.console import (
     runs,
     saved_views,
     search,
+<<<<<<< HEAD
+    staff,
+=======
     selected,
+>>>>>>> main
     tokens,
     trace,
     trace_compare,
@@ -57,6 +64,7 @@ deciding: list[URLPattern] = [
 knowing: list[URLPattern] = [
     path("playbooks/", playbook.playbooks, name="playbooks"),
     path("playbooks/<agent_id:agent_id>/", playbook.page, name="playbook"),
+    path("playbooks/<agent_id:agent_id>/bullets/<slug:bullet_id>/", bullet.page, name="bullet"),
     path("playbooks/<agent_id:agent_id>/compare/", versions.compare, name="version_compare"),
     path("playbooks/<agent_id:agent_id>/rollback/", versions.rollback, name="rollback"),
     path("playbooks/<agent_id:agent_id>/propose/", propose.propose, name="propose"),
@@ -116,7 +124,22 @@ governing: list[URLPattern] = [
     path("budget/raise/", budget.raise_limit, name="budget_raise"),
     path("calls/<uuid:pk>/", calls.call, name="call"),
     path("audit/", audit.log, name="audit"),
-    path("audit/export/", audit.export, name="audit_export"),
+    path("audit/export/", audit_export.export, name="audit_export"),
+    path("audit/verify/", audit.verify, name="audit_verify"),
 ]
 
-urlpatterns = [*deciding, *knowing, *training, *governing]
+people: list[URLPattern] = [
+    path("account/", account.page, name="account"),
+    path("account/sessions/end/", account.end_others, name="sessions_end"),
+    path("account/sessions/<int:pk>/end/", account.end_session, name="session_end"),
+    path("people/", staff.people, name="people"),
+    path("people/invite/", staff.invite, name="person_invite"),
+    path("people/<int:pk>/", staff.person, name="person"),
+    path("people/<int:pk>/role/", staff.role, name="person_role"),
+    path("people/<int:pk>/email/", staff.email, name="person_email"),
+    path("people/<int:pk>/active/", staff.active, name="person_active"),
+    path("people/<int:pk>/link/", staff.new_link, name="person_link"),
+    path("people/<int:pk>/factors/", staff.factors, name="person_factors"),
+]
+
+urlpatterns = [*deciding, *knowing, *training, *governing, *people]

@@ -1,5 +1,6 @@
 """The history of a playbook: its timeline, any two versions side by side, and the way back."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -11,6 +12,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from ace_project.console import keyset, refusals, visitor
 from ace_project.console.changes import Changes, changes_between
+from ace_project.console.templatetags import figures
+from ace_project.core.errors import AceError
 from ace_project.core.people import Role, needs
 from evolution.figures import success_by_version
 from evolution.intervals import Share, newcombe
@@ -20,7 +23,8 @@ from playbooks.operations import describe
 
 TIMELINE_SIZE = 20
 PLOTTED = 12
-MOST_CHOICES = 200
+# Offered by name; any other version is typed as a number.
+MOST_CHOICES = 100
 # Fewer runs than these make no claim that a version hurts.
 ENOUGH_RUNS = 20
 
@@ -39,10 +43,17 @@ def listed() -> QuerySet[PlaybookVersion]:
 
 
 def timeline(
-    request: HttpRequest, playbook: Playbook, shares: dict[int, Share]
+    request: HttpRequest, playbook: Playbook, shares: dict[int, Share], shown: int
 ) -> tuple[list[dict[str, Any]], keyset.Page[PlaybookVersion]]:
-    """Return one page of the timeline as parts/timeline_item.html draws it."""
-    page = keyset.keyset_page(request, rows_of(playbook), by="number", size=TIMELINE_SIZE)
+    """Return one page of the timeline as parts/timeline_item.html draws it, around `shown`."""
+    near_the_end = playbook.version - shown < TIMELINE_SIZE
+    page = keyset.keyset_page(
+        request,
+        rows_of(playbook),
+        by="number",
+        size=TIMELINE_SIZE,
+        begin=None if near_the_end else shown + TIMELINE_SIZE // 2,
+    )
     return [_item(row, playbook, shares.get(row.number, Share())) for row in page.rows], page
 
 
@@ -72,22 +83,38 @@ def reason_of(row: PlaybookVersion) -> str:
     return row.reason[:1].upper() + row.reason[1:]
 
 
-def plotted(playbook: Playbook, shares: dict[int, Share]) -> list[dict[str, Any]]:
-    """Return the newest versions as the plot draws them, oldest first."""
-    newest = list(rows_of(playbook).order_by("-number")[:PLOTTED])
+def plotted(
+    playbook: Playbook, rows: Sequence[PlaybookVersion], shares: dict[int, Share]
+) -> list[dict[str, Any]]:
+    """Return the first of these versions (newest first) as the plot draws them, oldest first."""
     points: list[dict[str, Any]] = []
     before = Share()
-    for row in reversed(newest):
+    for row in reversed(rows[:PLOTTED]):
         share = shares.get(row.number, Share())
-        low, high = share.interval if share.runs else (None, None)
-        point: dict[str, Any] = {"number": row.number, "share": share.value}
-        point |= {"low": low, "high": high}
-        point["live"] = row.number == playbook.version
-        point["hurts"] = _hurts(share, before)
-        point["note"] = "roll back" if row.kind == VersionKind.ROLLBACK else ""
-        points.append(point)
+        points.append(_point(row, share, row.number == playbook.version, _hurts(share, before)))
         before = share if share.runs else before
     return points
+
+
+def _point(row: PlaybookVersion, share: Share, live: bool, hurts: bool) -> dict[str, Any]:
+    low, high = share.interval if share.runs else (None, None)
+    measured = (
+        f"{figures.percent(share.value)}, interval {figures.percent(share.interval[0], 0)} to "
+        f"{figures.percent(share.interval[1], 0)}, {share.runs:,} traces"
+        if share.value is not None
+        else "no traces"
+    )
+    return {
+        "number": row.number,
+        "share": share.value,
+        "low": low,
+        "high": high,
+        "live": live,
+        "hurts": hurts,
+        "note": "roll back" if row.kind == VersionKind.ROLLBACK else "",
+        "url": f"?version={row.number}",
+        "said": f"v{row.number}: {measured}",
+    }
 
 
 def _hurts(share: Share, before: Share) -> bool:
@@ -97,9 +124,9 @@ def _hurts(share: Share, before: Share) -> bool:
 
 
 def choices(playbook: Playbook) -> list[tuple[int, str]]:
-    """Return the versions one may pick, newest first, with what made them."""
+    """Return the newest versions, which a field for a version's number offers by name."""
     rows = rows_of(playbook).order_by("-number")[:MOST_CHOICES]
-    return [(row.number, f"v{row.number} · {reason_of(row)[:60]}") for row in rows]
+    return [(row.number, reason_of(row)[:60]) for row in rows]
 
 
 def chosen(request: HttpRequest, name: str, fallback: int) -> int:
@@ -116,7 +143,7 @@ def compare(request: HttpRequest, agent_id: str) -> HttpResponse:
         live = agent.playbook.version
         new = chosen(request, "to", live)
         old = chosen(request, "from", max(1, new - 1))
-        changes = _changes(agent.playbook, old, new)
+        changes = _changes(request, agent.playbook, old, new)
     shares = success_by_version(agent)
     context = {
         "agent": agent,
@@ -126,15 +153,20 @@ def compare(request: HttpRequest, agent_id: str) -> HttpResponse:
         "live": live,
         "choices": choices(agent.playbook),
         "changes": changes,
+        "changes_query": f"from={old}&to={new}",
+        "earlier_url": f"?from={old - 1}&to={old}" if old > 1 else "",
+        "later_url": f"?from={new}&to={new + 1}" if new < live else "",
         "sides": [(n, shares.get(n, Share())) for n in (old, new)],
         "difference": newcombe(shares.get(new, Share()), shares.get(old, Share())),
     }
     return render(request, "version_compare.html", context)
 
 
-def _changes(playbook: Playbook, old: int, new: int) -> Changes:
+def _changes(request: HttpRequest, playbook: Playbook, old: int, new: int) -> Changes:
     before = selectors.snapshot(playbook.pk, old).content
-    return changes_between(playbook, before, selectors.snapshot(playbook.pk, new).content)
+    after = selectors.snapshot(playbook.pk, new).content
+    start = keyset.whole_number(request, "start") or 0
+    return changes_between(playbook, before, after, start=start)
 
 
 class RollbackForm(forms.Form):
@@ -156,7 +188,7 @@ def rollback(request: HttpRequest, agent_id: str) -> HttpResponseBase:
     live = agent.playbook.version
     to = chosen(request, "to", max(1, live - 1))
     with refusals.missing_is_404():
-        changes = _changes(agent.playbook, live, to)
+        changes = _changes(request, agent.playbook, live, to)
     context = {
         "agent": agent,
         "tab": "playbook",
@@ -164,7 +196,9 @@ def rollback(request: HttpRequest, agent_id: str) -> HttpResponseBase:
         "live": live,
         "direction": f"from v{live}, live, to the content of v{to}",
         "choices": [choice for choice in choices(agent.playbook) if choice[0] != live],
+        "has_past": live > 1,
         "changes": changes,
+        "changes_query": f"to={to}",
         "taken_out": _deltas_between(agent.playbook, live, to),
         "brought_back": _deltas_between(agent.playbook, to, live),
         "share": success_by_version(agent).get(to, Share()),
@@ -187,17 +221,16 @@ def _roll_back(request: HttpRequest, agent: Agent) -> HttpResponse:
         messages.error(request, "A roll back needs a version and a reason.")
         return redirect(request.get_full_path())
     to, live = form.cleaned_data["to"], form.cleaned_data["live"]
-    if live != agent.playbook.version:
-        now = agent.playbook.version
-        messages.error(request, f"v{now} went live meanwhile. This is what it changes now.")
-        return redirect(f"{request.path}?to={to}")
-    with refusals.shown(request):
+    try:
         version = services.roll_back_to(
             agent=agent,
             to_version=to,
             reason=form.cleaned_data["reason"],
             author=visitor.actor_of(request),
+            live=live,
         )
-        messages.success(request, f"v{version.number} is live with the content of v{to}.")
-        return redirect("console:playbook", agent.agent_id)
-    return redirect(f"{request.path}?to={to}")
+    except AceError as refusal:
+        messages.error(request, refusals.told(refusal))
+        return redirect(f"{request.path}?to={to}")
+    messages.success(request, f"v{version.number} is live with the content of v{to}.")
+    return redirect("console:playbook", agent.agent_id)

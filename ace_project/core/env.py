@@ -14,6 +14,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 T = TypeVar("T")
 
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
 
 def text(name: str, default: str = "") -> str:
     """Return variable `name`; `NAME_FILE` names a file that holds it instead."""
@@ -149,4 +151,53 @@ def object_store(name: str) -> ObjectStore | None:
         region=text(f"{name}_REGION", "us-east-1"),
         key_id=key_id,
         secret=secret,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class OidcProvider:
+    """An OpenID Connect provider that people sign in with; its addresses are discovered."""
+
+    issuer: str
+    client_id: str
+    secret: str = field(repr=False)
+    name: str
+
+    def app(self) -> dict[str, object]:
+        """Return it as allauth's settings have it."""
+        return {
+            "provider_id": "oidc",
+            "name": self.name,
+            "client_id": self.client_id,
+            "secret": self.secret,
+            "settings": {"server_url": self.issuer, "oauth_pkce_enabled": True},
+        }
+
+
+def oidc(name: str) -> OidcProvider | None:
+    """Return the provider at `name`_ISSUER, None where nothing of it is set; half is refused."""
+    issuer, client_id, secret = (
+        text(f"{name}_{part}") for part in ("ISSUER", "CLIENT_ID", "CLIENT_SECRET")
+    )
+    if not (issuer or client_id or secret):
+        return None
+    if not (issuer and client_id and secret):
+        raise ImproperlyConfigured(
+            f"{name}_ISSUER, _CLIENT_ID and _CLIENT_SECRET are set together or not at all"
+        )
+    try:
+        parts = urlsplit(issuer)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}_ISSUER is no address: {error}") from error
+    plain = not (parts.query or parts.fragment or "@" in parts.netloc)
+    # What the provider says is believed because TLS says who it is.
+    safe = parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK)
+    if not (host and plain and safe):
+        raise ImproperlyConfigured(f"{name}_ISSUER is not of the form https://host[:port]/path")
+    return OidcProvider(
+        issuer=issuer.rstrip("/"),
+        client_id=client_id,
+        secret=secret,
+        name=text(f"{name}_NAME", "single sign-on"),
     )

@@ -1,7 +1,9 @@
-"""What is kept for a while only: answers under idempotency keys."""
+"""What is kept for a while only: answers under idempotency keys, sessions, counts of guesses."""
 
 from datetime import timedelta
 
+from django.contrib.sessions.models import Session
+from django.db import connection
 from django.db.models.functions import Now
 
 from ace_project.core.models import IdempotencyKey
@@ -15,3 +17,11 @@ ANSWER_LIFETIME = timedelta(hours=24)
 def drop_old_answers() -> None:
     """Delete answers older than a day; by an index, so a tick with nothing to do costs nothing."""
     IdempotencyKey.objects.filter(created_at__lt=Now() - ANSWER_LIFETIME).delete()
+
+
+@every_tick
+def drop_old_sessions() -> None:
+    """Delete sessions whose time is over, and what the shared cache held for a time; by indexes."""
+    Session.objects.filter(expire_date__lt=Now()).delete()
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM shared_cache WHERE expires < now()")

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from enum import IntEnum
 from functools import wraps
+from itertools import chain, count
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -35,10 +36,16 @@ def role_of(user: Any) -> Role:
         return Role.ADMIN
     known: Role | None = getattr(user, "_ace_role", None)
     if known is None:
-        held = user.groups.filter(name__in=GROUPS).values_list("name", flat=True)
-        known = max((GROUPS[name] for name in held), default=Role.NOBODY)
-        user._ace_role = known
+        known = user._ace_role = role_given(user)
     return known
+
+
+def role_given(user: Any) -> Role:
+    """Return the role that somebody, active or not, was given; reads prefetched groups."""
+    if user.is_superuser:
+        return Role.ADMIN
+    held = (group.name for group in user.groups.all())
+    return max((GROUPS[name] for name in held if name in GROUPS), default=Role.NOBODY)
 
 
 def needs(
@@ -88,8 +95,14 @@ def first_operator() -> Any:
     Whoever can run a command here can do anything anyway.
     """
     people = get_user_model()._default_manager
-    first = people.filter(is_active=True, is_superuser=True).order_by("pk").first()
-    return first or people.create_superuser("operator")
+    active = people.filter(is_active=True).order_by("pk")
+    first = active.filter(is_superuser=True).first()
+    first = first or active.filter(groups__name=Role.ADMIN.name.lower()).first()
+    if first is not None:
+        return first
+    taken = set(people.filter(username__startswith="operator").values_list("username", flat=True))
+    names = chain(["operator"], (f"operator-{number}" for number in count(2)))
+    return people.create_superuser(next(name for name in names if name not in taken))
 
 
 def operator_named(name: str | None) -> Any:

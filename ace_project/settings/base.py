@@ -16,6 +16,7 @@ VAR_DIR = Path(env.text("ACE_VAR_DIR", str(BASE_DIR / "var")))
 
 DEBUG = False
 SECRET_KEY = env.text("SECRET_KEY")
+SECRET_KEY_FALLBACKS = env.names("SECRET_KEY_FALLBACKS")
 ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", ("127.0.0.1", "localhost", "[::1]"))
 CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS")
 
@@ -31,6 +32,11 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.usersessions",
     "ace_project.core",
     "playbooks",
     "evolution",
@@ -48,7 +54,9 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "ace_project.console.accounts.sessions.SessionLimitsMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
@@ -80,10 +88,19 @@ DATABASES["default"].setdefault("CONN_MAX_AGE", None)
 
 REDIS_URL = env.text("REDIS_URL")
 CACHES: dict[str, dict[str, object]] = {
+    # What all processes must count alike: the brake on guessing, codes that were used. Only
+    # sign-ins touch it; a migration of core makes its table.
     "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "shared_cache",
+        # Far more than a day of guessing: what overflows is dropped by chance.
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    },
+    # Immutable rows in this process's memory.
+    "local": {
         "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
         "OPTIONS": {"MAX_ENTRIES": 2000},
-    }
+    },
 }
 if REDIS_URL:
     CACHES["shared"] = {
@@ -102,9 +119,9 @@ STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
 
-LOGIN_URL = "login"
+LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "console:overview"
-LOGOUT_REDIRECT_URL = "login"
+LOGOUT_REDIRECT_URL = "account_login"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -116,8 +133,47 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 # How long a one-time sign-in link lives, in seconds.
 PASSWORD_RESET_TIMEOUT = 3600
+# How long a link that invites somebody, or lets them set a new password, lives, in hours.
+ACE_INVITATION_HOURS = env.integer("ACE_INVITATION_HOURS", 72, 1, 720)
+# A session ends so long after sign-in, and so long after its person last did something.
+ACE_SESSION_HOURS = env.number("ACE_SESSION_HOURS", 168.0, 0.01, 8760.0)
+ACE_SESSION_IDLE_HOURS = env.number("ACE_SESSION_IDLE_HOURS", 24.0, 0.01, 8760.0)
+SESSION_COOKIE_AGE = int(ACE_SESSION_HOURS * 3600)
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
+
+# Sign-in (docs/people.md). Nobody signs up by themselves, and no mail is ever sent.
+ACCOUNT_ADAPTER = "ace_project.console.accounts.adapters.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_SESSION_REMEMBER = True
+# A session's end ends the sessions of a changed password too, but for the one that changed it.
+ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
+ACCOUNT_RATE_LIMITS = {"login_failed": "10/m/ip,5/5m/key"}
+# The client's address, which the brake counts by, comes from so many trusted proxies' header.
+ALLAUTH_TRUSTED_PROXY_COUNT = env.integer("ACE_TRUSTED_PROXIES", 0, 0, 10)
+MFA_ADAPTER = "ace_project.console.accounts.adapters.FactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_FORMS = {
+    "authenticate": "ace_project.console.accounts.codes.CodeForm",
+    "reauthenticate": "ace_project.console.accounts.codes.CodeAgainForm",
+}
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_TOTP_ISSUER = "ACE"
+# A clock may be half a minute off; codes.py sees to it that no code is used twice.
+MFA_TOTP_TOLERANCE = 1
+# Addresses are what an admin or the identity provider says; none is verified by mail.
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+
+SOCIALACCOUNT_ADAPTER = "ace_project.console.accounts.adapters.IdentityAdapter"
+SOCIALACCOUNT_EMAIL_VERIFICATION = "none"
+ACE_OIDC = env.oidc("ACE_OIDC")
+ACE_OIDC_SIGN_UP = env.boolean("ACE_OIDC_SIGN_UP", False)
+SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"APPS": [ACE_OIDC.app()] if ACE_OIDC else []}}
+if ACE_OIDC:
+    INSTALLED_APPS += ["allauth.socialaccount.providers.openid_connect"]
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"

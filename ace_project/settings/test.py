@@ -3,6 +3,15 @@
 import os
 
 os.environ.setdefault("SECRET_KEY", "a key for tests alone, of no worth to anyone else")
+# The tests that sign in through a provider start their own at this address (tests/identity.py).
+for name in [name for name in os.environ if name.startswith("ACE_OIDC_")]:
+    del os.environ[name]
+os.environ |= {
+    "ACE_OIDC_ISSUER": "http://127.0.0.1:9",
+    "ACE_OIDC_CLIENT_ID": "ace",
+    "ACE_OIDC_CLIENT_SECRET": "a secret of tests",
+    "ACE_OIDC_NAME": "Test identity",
+}
 
 from ace_project.core import env  # noqa: E402
 from ace_project.settings.base import *  # noqa: E402, F403

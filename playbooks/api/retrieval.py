@@ -6,7 +6,7 @@ from hashlib import sha256
 from time import perf_counter
 
 from django.conf import settings
-from django.core.cache import cache
+from django.core.cache import caches
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 from django.utils.http import parse_etags
@@ -178,7 +178,7 @@ def _time(moment: datetime) -> bytes:
 def _content(head: Head) -> bytes:
     """Return a version's content as the JSON text that PostgreSQL holds; it never changes."""
     key = f"json:{head.playbook_id}:{head.version}"
-    found: bytes | None = cache.get(key) if settings.ACE_ENABLE_CACHE else None
+    found: bytes | None = caches["local"].get(key) if settings.ACE_ENABLE_CACHE else None
     metrics.CACHE_HITS.inc() if found else metrics.CACHE_MISSES.inc()
     if found:
         return found
@@ -189,5 +189,5 @@ def _content(head: Head) -> bytes:
         raise NotFound("the playbook is gone")
     text: bytes = row[0].encode()
     if settings.ACE_ENABLE_CACHE and len(text) <= CACHED_BYTES:
-        cache.set(key, text, settings.ACE_CACHE_TTL_SECONDS)
+        caches["local"].set(key, text, settings.ACE_CACHE_TTL_SECONDS)
     return text

@@ -19,7 +19,13 @@ from playbooks.services.approvals import (
 )
 from playbooks.services.citing import cite_traces
 from playbooks.services.comments import comment_on_delta
-from playbooks.services.deltas import Outcome, add_verdicts, propose_delta, renew_delta
+from playbooks.services.deltas import (
+    Outcome,
+    add_verdicts,
+    preview_delta,
+    propose_delta,
+    renew_delta,
+)
 from playbooks.services.foresight import Foreseen, Prospect, foresee_approvals
 from playbooks.services.reviews import (
     approve_delta,
@@ -30,6 +36,7 @@ from playbooks.services.reviews import (
     revise_delta,
 )
 from playbooks.services.undoing import undo_decision
+from playbooks.services.verification import start_verification
 from playbooks.services.versions import import_playbook, roll_back_to
 from playbooks.services.waivers import end_expired_waivers, end_waiver, waive_verdict
 
@@ -54,6 +61,7 @@ __all__ = [
     "has_approved",
     "import_playbook",
     "is_stuck",
+    "preview_delta",
     "propose_delta",
     "rebase_and_approve",
     "reject_delta",
@@ -64,6 +72,7 @@ __all__ = [
     "set_mode",
     "set_override",
     "set_private_names",
+    "start_verification",
     "set_two_person_sections",
     "undo_decision",
     "update_agent",

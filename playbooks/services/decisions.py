@@ -11,9 +11,9 @@ from playbooks.actors import AUTOMATIC, Actor, ActorKind
 from playbooks.content import ContentError, content_hash, same
 from playbooks.judges import Decision, Verdict, decide
 from playbooks.judges.waived import is_waived, mark_waived
-from playbooks.models import Agent, Delta, DeltaStatus, Mode, Playbook, VersionKind
+from playbooks.models import Agent, Delta, DeltaStatus, Mode, Playbook, Source, VersionKind
 from playbooks.services.approvals import guarded_sections
-from playbooks.services.publish import publish
+from playbooks.services.publish import keep_aliases, publish
 
 _STATUS = {
     "pending_review": DeltaStatus.PENDING_REVIEW,
@@ -127,6 +127,9 @@ def apply_to_head(
             delta=delta,
             lineage=result.lineage,
         )
+    imported = delta.evidence.get("imported") if delta.source == Source.OPERATOR else None
+    if imported:
+        keep_aliases(playbook, result.content, imported["aliases"])
     delta.inverse, delta.conflicts = result.inverse, []
     delta.applied_version = playbook.version
     delta.save(update_fields=["inverse", "conflicts", "applied_version"])

@@ -130,6 +130,37 @@ def _taken_back(playbook: Playbook, replaces: UUID | None, author: Actor) -> Del
     return found
 
 
+def preview_delta(
+    *,
+    agent: Agent,
+    operations: Sequence[dict[str, Any]],
+    confidence: float,
+    source: Source,
+    author: Actor,
+    base_version: int,
+    reasoning: str = "",
+    evidence: dict[str, Any] | None = None,
+) -> Delta:
+    """Judge a change as `propose_delta` would, and keep nothing: the delta is not stored.
+
+    Raises InvalidInput for malformed operations, NotFound for a base version that never was.
+    """
+    delta = Delta(
+        playbook=agent.playbook,
+        base_version=base_version,
+        confidence=confidence,
+        raw_confidence=confidence,
+        reasoning=reasoning,
+        evidence=evidence or {},
+        source=source,
+        author=str(author),
+        may_apply=False,
+    )
+    delta.operations = _read_operations(_base(delta), operations, None)
+    _judge(delta, (), Mode(agent.mode), _examined(operations, None))
+    return delta
+
+
 def _bring_in(
     delta: Delta, mode: Mode, others: Iterable[dict[str, Any]], safety: SafetyContext | None
 ) -> Outcome:

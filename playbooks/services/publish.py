@@ -141,3 +141,16 @@ def _reconsider_waiting(playbook: Playbook, content: Content, applied: Delta | N
             delta.conflicts = conflicts
             delta.status = DeltaStatus.CONFLICT if conflicts else DeltaStatus.PENDING_REVIEW
             delta.save(update_fields=["conflicts", "status"])
+
+
+def keep_aliases(playbook: Playbook, content: Content, aliases: dict[str, Any]) -> None:
+    """Keep what a file's source called its bullets: per section, in the order of their places."""
+    wanted: dict[str, list[Any]] = {}
+    for bullet in bullets(content):
+        given = aliases.get(bullet.section, [])
+        if bullet.position < len(given) and given[bullet.position]:
+            wanted.setdefault(bullet.bullet_id, []).append(given[bullet.position])
+    rows = list(Bullet.objects.filter(playbook=playbook, bullet_id__in=wanted))
+    for row in rows:
+        row.aliases = wanted[row.bullet_id]
+    Bullet.objects.bulk_update(rows, ["aliases"], batch_size=500)

@@ -6,34 +6,38 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from ace_project.core.errors import Forbidden, InvalidInput
+from ace_project.core.errors import Conflict, Forbidden, InvalidInput
 from playbooks import audit, selectors
 from playbooks.actors import Actor, ActorKind
-from playbooks.content import Content, ContentError, bullets, normalise_content, same
+from playbooks.content import ContentError, normalise_content, same
 from playbooks.models import (
     Agent,
-    Bullet,
     Delta,
     DeltaStatus,
     Playbook,
     PlaybookVersion,
     VersionKind,
 )
-from playbooks.services.publish import locked_playbook, publish
+from playbooks.services.publish import keep_aliases, locked_playbook, publish
 
 
 @transaction.atomic
-def roll_back_to(*, agent: Agent, to_version: int, reason: str, author: Actor) -> PlaybookVersion:
+def roll_back_to(
+    *, agent: Agent, to_version: int, reason: str, author: Actor, live: int | None = None
+) -> PlaybookVersion:
     """Publish a new version with the content of an earlier one.
 
-    Raises NotFound for a version that never was, InvalidInput without a reason or for the live one,
-    Forbidden for a token where its own agent's delta would come back by it.
+    `live` is the version that was live when the author looked. Raises NotFound for a version that
+    never was, InvalidInput without a reason or for the live one, Conflict where another is live by
+    now, Forbidden for a token where its own agent's delta would come back by it.
     """
     if not reason.strip():
         raise InvalidInput(
             "a roll back needs a reason", [{"pointer": "/reason", "message": "may not be empty"}]
         )
     playbook = locked_playbook(agent.playbook.pk)
+    if live is not None and live != playbook.version:
+        raise Conflict(_moved_on(playbook))
     if to_version == playbook.version:
         message = f"version {to_version} is live already"
         raise InvalidInput(message, [{"pointer": "/to_version", "message": message}])
@@ -51,6 +55,16 @@ def roll_back_to(*, agent: Agent, to_version: int, reason: str, author: Actor) -
     )
     mark_effective(playbook, author, f"roll back to version {to_version}", now)
     return version
+
+
+def _moved_on(playbook: Playbook) -> str:
+    """Return who made which version live meanwhile, as a sentence without its full stop."""
+    newest = PlaybookVersion.objects.filter(playbook=playbook, number=playbook.version)
+    kind, _, name = newest.values_list("author", flat=True)[0].partition(":")
+    return (
+        f"v{playbook.version} went live meanwhile, by {name or kind}: look at what a roll back "
+        "changes now"
+    )
 
 
 def _refuse_own_return(playbook: Playbook, to_version: int, author: Actor) -> None:
@@ -111,17 +125,5 @@ def import_playbook(
             reason=reason,
         )
         mark_effective(playbook, author, reason, now)
-    _keep_aliases(playbook, value, aliases or {})
+    keep_aliases(playbook, value, aliases or {})
     return version
-
-
-def _keep_aliases(playbook: Playbook, content: Content, aliases: dict[str, Any]) -> None:
-    wanted: dict[str, list[Any]] = {}
-    for bullet in bullets(content):
-        given = aliases.get(bullet.section, [])
-        if bullet.position < len(given) and given[bullet.position]:
-            wanted.setdefault(bullet.bullet_id, []).append(given[bullet.position])
-    rows = list(Bullet.objects.filter(playbook=playbook, bullet_id__in=wanted))
-    for row in rows:
-        row.aliases = wanted[row.bullet_id]
-    Bullet.objects.bulk_update(rows, ["aliases"], batch_size=500)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
+from django.db import transaction
 from django.test import Client
 
 from playbooks import services
@@ -62,3 +63,9 @@ def propose(agent: Agent) -> Callable[..., Delta]:
         return services.propose_delta(**(wanted | changed)).delta
 
     return make
+
+
+@pytest.fixture
+def on_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let what waits for a commit happen at once: a test that rolls back never commits."""
+    monkeypatch.setattr(transaction, "on_commit", lambda then, *_, **__: then())

@@ -53,6 +53,7 @@ def fill(number: int) -> None:
         agent=agent, delta=outcome.delta, judge="evidence", reason=HOSTILE,
         waived_by="person:ann", expires_at=timezone.now(),
     )  # fmt: skip
+    services.start_verification(chain=agent.agent_id, by=by)
     services.comment_on_delta(delta=outcome.delta, text=HOSTILE, by=actors.person("ann"))
     Deliberation.objects.create(delta=outcome.delta, error=HOSTILE)
     Pace.objects.update_or_create(defaults={"level_seconds": 0.0, "filled_at": timezone.now()})

@@ -181,7 +181,7 @@ def test_strangers_are_sent_to_the_one_sign_in(client: Client, db: None) -> None
     page = address(Agent, "changelist")
     for asked in (page, reverse("admin:login", query={"next": page})):
         answer = client.get(asked, follow=True)
-        assert answer.redirect_chain[-1][0].startswith(reverse("login"))
+        assert answer.redirect_chain[-1][0].startswith(reverse("account_login"))
         assert answer.context["next"] == page
 
 

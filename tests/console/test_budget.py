@@ -454,6 +454,23 @@ def test_the_quality_of_each_model_stands_apart_and_simulated_ones_by_themselves
     assert shown(viewer, f"{PAGE}?generator=nonsense:{HOSTILE}").count("3 of 30 decisions") == 2
 
 
+def test_figures_of_quality_are_counted_again_only_when_a_delta_changes_them(
+    signed_in: Callable[..., Client],
+    agent: Agent,
+    django_assert_max_num_queries: Any,
+) -> None:
+    propose(agent, "applied", 3)
+    viewer = signed_in("viewer")
+    with django_assert_max_num_queries(100) as first:
+        assert "3 of 30 decisions" in shown(viewer)
+    with django_assert_max_num_queries(len(first) - 3):
+        assert "3 of 30 decisions" in shown(viewer)
+    propose(agent, "rejected", 1)
+    assert "4 of 30 decisions" in shown(viewer)
+    Delta.objects.filter(status="rejected").update(status="undone", decided_at=timezone.now())
+    assert "3 of 4" in shown(viewer)
+
+
 # ---- the words of a month ----
 NOON = datetime(2026, 11, 11, 12, tzinfo=UTC)
 

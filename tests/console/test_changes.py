@@ -30,7 +30,7 @@ def apply(agent: Agent, *operations: dict[str, Any]) -> None:
 
 def test_the_same_content_has_no_changes(agent: Agent) -> None:
     found = changes_between(agent.playbook, {"a": ["x"]}, {"a": ["x"]})
-    assert (found.sections, found.total, found.hidden) == ([], 0, 0)
+    assert (found.sections, found.total, found.later) == ([], 0, None)
 
 
 def test_bullets_come_go_and_move(agent: Agent) -> None:
@@ -69,8 +69,10 @@ def test_a_merge_is_one_change_forwards_and_no_bullet_is_lost_backwards(agent: A
     assert {operation["text"] for operation, _ in back} == set(texts)
 
 
-def test_a_long_list_is_cut_and_the_rest_counted(agent: Agent) -> None:
+def test_a_long_list_comes_in_pages_that_join_without_a_gap(agent: Agent) -> None:
     new = {"a": [f"Lesson {n}." for n in range(MOST_SHOWN + 7)], "b": ["last"]}
     found = changes_between(agent.playbook, {}, new)
-    assert (found.total, found.hidden) == (MOST_SHOWN + 8, 8)
-    assert sum(len(section.rows) for section in found.sections) == MOST_SHOWN
+    assert (found.total, found.end, found.earlier) == (MOST_SHOWN + 8, MOST_SHOWN, None)
+    rest = changes_between(agent.playbook, {}, new, start=found.later or 0)
+    assert [(part.name, len(part.rows)) for part in rest.sections] == [("a", 7), ("b", 1)]
+    assert (rest.earlier, rest.later) == (0, None)

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -136,14 +137,35 @@ def test_a_bullet_says_who_brought_it_in_and_what_waits_on_it(
     assert "bob" in page
 
 
-def test_a_reworded_bullet_shows_what_it_said_before(
+def test_a_reworded_bullet_leads_to_how_its_text_came_about(
     signed_in: Callable[..., Client], agent: Agent, propose: Callable[..., Delta]
 ) -> None:
     name = bullet("Open with a summary.").bullet_id
     change = {"op": "update", "bullet_id": name, "text": "Close with a summary."}
-    services.approve_delta(delta=propose(operations=[change]), by=BOB)
-    page = signed_in("viewer").get(PAGE).content.decode()
-    assert "Before: Open with a summary." in page
+    delta = services.approve_delta(delta=propose(operations=[change]), by=BOB)
+    viewer = signed_in("viewer")
+    now = bullet("Close with a summary.").bullet_id
+    assert f'href="/playbooks/airline/bullets/{now}/"' in viewer.get(PAGE).content.decode()
+    page = viewer.get(f"/playbooks/airline/bullets/{now}/").content.decode()
+    assert "<del>Open</del> <ins>Close</ins> with a summary." in page
+    assert f"delta {delta.pk}" in page
+    before = viewer.get(f"/playbooks/airline/bullets/{name}/").content.decode()
+    assert "not in the live version" in before
+    assert "It was reworded:" in before
+
+
+def test_the_page_of_a_bullet_names_the_traces_that_used_it_and_the_deltas_about_it(
+    signed_in: Callable[..., Client], agent: Agent, propose: Callable[..., Delta]
+) -> None:
+    name = bullet("Open with a summary.").bullet_id
+    waiting = propose(operations=[{"op": "remove", "bullet_id": name}])
+    propose("Quote the fare.")
+    fields = {"agent": agent, "captured_at": timezone.now(), "success": True}
+    ExecutionTrace.objects.create(trace_id="with-it", bullets=[name], **fields)
+    ExecutionTrace.objects.create(trace_id="without-it", bullets=[], **fields)
+    answer = signed_in("viewer").get(f"/playbooks/airline/bullets/{name}/")
+    assert [delta.pk for delta, _ in answer.context["deltas"]] == [waiting.pk]
+    assert [trace["trace_id"] for trace in answer.context["traces"]] == ["with-it"]
 
 
 @pytest.mark.parametrize(
@@ -214,29 +236,80 @@ def test_hostile_content_is_escaped_and_hidden_characters_are_shown(
     assert "U+202E" in page
 
 
-def test_long_playbooks_are_cut_with_a_way_to_the_rest(
-    signed_in: Callable[..., Client], db: None
+@pytest.fixture
+def long_playbook(db: None) -> Agent:
+    """Return an agent with 630 bullets in two sections, and a value."""
+    content = {
+        "strategies": [f"Lesson {n}." for n in range(600)],
+        "goals": [f"Goal {n}." for n in range(30)],
+        "limits": {"seconds": 3},
+    }
+    return services.create_agent(agent_id="airline", author=BOB, initial_context=content)
+
+
+def test_a_long_playbook_shows_how_its_sections_begin_and_leads_to_the_rest(
+    signed_in: Callable[..., Client], long_playbook: Agent
 ) -> None:
-    content = {"strategies": [f"Lesson {n}." for n in range(600)]}
-    services.create_agent(agent_id="airline", author=BOB, initial_context=content)
     viewer = signed_in("viewer")
     with CaptureQueriesContext(connection) as queries:
         page = viewer.get(PAGE).content.decode()
     assert len(queries) <= 17
-    assert "100 more bullets" in page
-    assert "Lesson 599." not in page
-    assert "Lesson 599." in viewer.get(PAGE, {"all": "1"}).content.decode()
+    assert "590 more in strategies" in page
+    assert "Lesson 10." not in page
+    section = viewer.get(PAGE, {"section": "strategies", "start": "500"}).content.decode()
+    assert "bullets 501 to 600 of 600" in section
+    assert "Lesson 599." in section
+    assert "Goal 1." not in section
+    assert "Earlier bullets" in section
+    assert "Later bullets" not in section
 
 
-def test_verify_tells_a_whole_chain_from_a_broken_one(
+def test_a_bullet_is_found_in_a_long_playbook_by_its_words_or_its_id(
+    signed_in: Callable[..., Client], long_playbook: Agent
+) -> None:
+    viewer = signed_in("viewer")
+    for words in ("lesson 577", bullet("Lesson 577.").bullet_id):
+        page = viewer.get(PAGE, {"find": words}).content.decode()
+        assert "1 bullet with" in page
+        assert "Lesson 577." in page
+        assert "Lesson 1." not in page
+    assert (
+        "No bullet of v1 has these words." in viewer.get(PAGE, {"find": "zebra"}).content.decode()
+    )
+
+
+def test_a_section_that_is_not_there_says_so(
+    signed_in: Callable[..., Client], long_playbook: Agent
+) -> None:
+    page = signed_in("viewer").get(PAGE, {"section": "nowhere"}).content.decode()
+    assert "which v1 does not have" in page
+
+
+def test_the_timeline_of_a_long_history_stands_around_the_version_that_is_read(
+    signed_in: Callable[..., Client], agent: Agent
+) -> None:
+    services.import_playbook(agent=agent, content={}, author=BOB, reason="empty")
+    for number in range(49):
+        services.roll_back_to(agent=agent, to_version=1, reason=f"why {number}", author=BOB)
+    viewer = signed_in("viewer")
+    numbers = [item["number"] for item in viewer.get(PAGE).context["timeline"]]
+    assert numbers[0] == 51
+    context = viewer.get(PAGE, {"version": "12"}).context
+    assert 12 in [item["number"] for item in context["timeline"]]
+    assert [point["number"] for point in context["plotted"]] == list(range(10, 22))
+
+
+def test_the_page_says_of_its_chain_whether_it_was_verified_when_and_what_broke(
     signed_in: Callable[..., Client], agent: Agent
 ) -> None:
     viewer = signed_in("viewer")
-    assert "chain verified" in viewer.get(PAGE, {"verify": "1"}).content.decode()
+    fields = {"chain": "airline", "then": "playbook"}
+    page = viewer.post("/audit/verify/", fields, follow=True).content.decode()
+    assert "verified <time" in page
     PlaybookVersion.objects.filter(playbook__agent=agent).update(
         content={"strategies": ["Forged."]}
     )
-    page = viewer.get(PAGE, {"verify": "1"}).content.decode()
+    page = viewer.post("/audit/verify/", fields, follow=True).content.decode()
     assert "chain broken" in page
     assert "version 1: its content is not what was written" in page
 
@@ -247,18 +320,29 @@ def posted(**changed: str) -> dict[str, str]:
     first, second = bullet("Check the booking date."), bullet("Open with a summary.")
     fields = {
         "base": "1",
+        "operations": "[]",
         f"text-{first.bullet_id}": first.text,
+        f"place-{first.bullet_id}": "1",
         f"text-{second.bullet_id}": second.text,
+        f"place-{second.bullet_id}": "2",
         "new-0": "",
-        "section": "",
+        "new-name": "",
         "lessons": "",
         "reasoning": "It keeps failing.",
         "sure": "0.9",
+        "do": "preview",
     }
     return fields | changed
 
 
-def test_a_change_by_hand_becomes_a_waiting_delta_by_its_author(
+def carried(page: Any, **changed: str) -> dict[str, str]:
+    """Return what the form of a preview carries, as a browser sends it back."""
+    draft = page.context["draft"]
+    fields = {"base": str(draft.base), "operations": draft.packed, "sure": "0.9"}
+    return fields | {"reasoning": "It keeps failing.", "do": "send"} | changed
+
+
+def test_a_change_by_hand_is_previewed_and_becomes_a_waiting_delta_by_its_author(
     signed_in: Callable[..., Client], agent: Agent
 ) -> None:
     Agent.objects.update(mode="auto")
@@ -268,11 +352,16 @@ def test_a_change_by_hand_becomes_a_waiting_delta_by_its_author(
             f"text-{first.bullet_id}": "Check the date of the booking.",
             f"remove-{second.bullet_id}": "on",
             "new-0": "One.\r\n\r\nTwo.\r\n",
-            "section": "goals",
+            "new-name": "goals",
             "lessons": "Be kind.",
         }
     )
-    answer = signed_in("reviewer", "ann").post(PROPOSE, fields)
+    visitor = signed_in("reviewer", "ann")
+    preview = visitor.post(PROPOSE, fields)
+    assert "Preview of the delta" in preview.content.decode()
+    assert "What the judges would say" in preview.content.decode()
+    assert not Delta.objects.exists()
+    answer = visitor.post(PROPOSE, carried(preview))
     delta = Delta.objects.get()
     assert answer.headers["Location"] == f"/review/{delta.pk}/"
     assert (delta.status, delta.source) == (DeltaStatus.PENDING_REVIEW, Source.OPERATOR)
@@ -286,13 +375,98 @@ def test_a_change_by_hand_becomes_a_waiting_delta_by_its_author(
     ]
 
 
-def test_a_json_value_can_be_set_by_hand(signed_in: Callable[..., Client], db: None) -> None:
-    services.create_agent(
-        agent_id="airline", author=BOB, initial_context={"strategies": [], "goals": {"a": 1}}
+def test_what_was_not_in_the_preview_is_shown_before_it_is_proposed(
+    signed_in: Callable[..., Client], agent: Agent
+) -> None:
+    page = signed_in("reviewer").post(PROPOSE, posted(**{"new-0": "One.", "do": "send"}))
+    assert "These changes were not in the preview" in page.content.decode()
+    assert not Delta.objects.exists()
+
+
+def test_a_bullet_is_moved_by_its_place(signed_in: Callable[..., Client], agent: Agent) -> None:
+    second = bullet("Open with a summary.").bullet_id
+    page = signed_in("reviewer").post(PROPOSE, posted(**{f"place-{second}": "1"}))
+    assert page.context["draft"].operations == [{"op": "move", "bullet_id": second, "position": 0}]
+
+
+def test_a_later_edit_of_an_edited_bullet_is_one_operation(
+    signed_in: Callable[..., Client], agent: Agent
+) -> None:
+    visitor = signed_in("reviewer")
+    first = bullet("Check the booking date.").bullet_id
+    page = visitor.post(PROPOSE, posted(**{f"text-{first}": "Check the date.", "new-0": "One."}))
+    made, added = page.context["parts"][0].rows[0], page.context["parts"][0].rows[2]
+    assert (made.text, added.text) == ("Check the date.", "One.")
+    fields = {f"text-{made.bullet_id}": "Check both dates.", f"text-{added.bullet_id}": "One."}
+    fields |= {f"remove-{added.bullet_id}": "on", "do": "preview"}
+    page = visitor.post(PROPOSE, carried(page, **fields))
+    assert page.context["draft"].operations == [
+        {"op": "update", "bullet_id": first, "text": "Check both dates."}
+    ]
+
+
+def test_a_change_is_taken_out_of_the_preview_again(
+    signed_in: Callable[..., Client], agent: Agent
+) -> None:
+    visitor = signed_in("reviewer")
+    page = visitor.post(PROPOSE, posted(**{"new-0": "One.\nTwo."}))
+    page = visitor.post(PROPOSE, carried(page, drop="0", do=""))
+    assert [op["text"] for op in page.context["draft"].operations] == ["Two."]
+
+
+def test_a_change_that_still_fits_stands_on_what_went_live_meanwhile(
+    signed_in: Callable[..., Client], agent: Agent, propose: Callable[..., Delta]
+) -> None:
+    visitor = signed_in("reviewer")
+    page = visitor.post(PROPOSE, posted(**{"new-0": "One."}))
+    services.approve_delta(delta=propose("Quote the fare."), by=BOB)
+    page = visitor.post(PROPOSE, carried(page))
+    assert "v2 went live meanwhile, by bob. Your change stands on it now." in (
+        page.content.decode()
     )
-    fields = {"base": "1", "json-1": '{"a": 2}', "reasoning": "Because.", "sure": "0.5"}
-    signed_in("reviewer").post(PROPOSE, fields)
-    assert Delta.objects.get().operations == [{"op": "set", "path": "/goals", "value": {"a": 2}}]
+    visitor.post(PROPOSE, carried(page))
+    assert Delta.objects.latest("pk").base_version == 2
+
+
+@pytest.mark.parametrize(
+    ("side", "texts"), [("delta", ["Open with a song."]), ("live", [])], ids=["mine", "live"]
+)
+def test_a_change_that_no_longer_fits_is_shown_side_by_side_until_one_side_is_chosen(
+    signed_in: Callable[..., Client],
+    agent: Agent,
+    propose: Callable[..., Delta],
+    side: str,
+    texts: list[str],
+) -> None:
+    visitor = signed_in("reviewer")
+    name = bullet("Open with a summary.").bullet_id
+    page = visitor.post(PROPOSE, posted(**{f"text-{name}": "Open with a song."}))
+    change = {"op": "update", "bullet_id": name, "text": "Open with a question."}
+    services.approve_delta(delta=propose(operations=[change]), by=BOB)
+    page = visitor.post(PROPOSE, carried(page))
+    assert "1 of your changes no longer fits." in page.content.decode()
+    assert "Open with a <del>summary</del> <ins>question</ins>." in page.content.decode()
+    before = Delta.objects.count()
+    visitor.post(PROPOSE, carried(page))
+    assert Delta.objects.count() == before
+    page = visitor.post(PROPOSE, carried(page, do="rebase", **{"keep-0": side}))
+    draft = page.context["draft"]
+    assert (draft.base, [op["text"] for op in draft.operations]) == (2, texts)
+
+
+def test_a_json_value_can_be_set_by_hand_and_a_section_removed(
+    signed_in: Callable[..., Client], db: None
+) -> None:
+    content = {"strategies": [], "goals": {"a": 1}}
+    services.create_agent(agent_id="airline", author=BOB, initial_context=content)
+    fields = {"base": "1", "json-1": '{"a": 2}', "drop-section-0": "on", "do": "preview"}
+    fields |= {"new-name": "limits", "new-value": "3"}
+    page = signed_in("reviewer").post(PROPOSE, fields)
+    assert page.context["draft"].operations == [
+        {"op": "unset", "path": "/strategies"},
+        {"op": "set", "path": "/goals", "value": {"a": 2}},
+        {"op": "set", "path": "/limits", "value": 3},
+    ]
 
 
 @pytest.mark.parametrize("text", ["{nonsense", "[" * 5000])
@@ -310,32 +484,76 @@ def test_a_value_that_is_no_json_is_told(
     ("changed", "words"),
     [
         ({}, "Nothing was changed"),
-        ({"new-0": "A lesson.", "reasoning": "  "}, "Say why"),
-        ({"new-0": "A lesson.", "sure": "7"}, "Say how sure you are"),
         ({"lessons": "A lesson."}, "Name the new section"),
+        ({"new-name": "x", "lessons": "A lesson.", "new-value": "1"}, "lessons or a value"),
         ({"new-0": "x" * 20_001}, "bullet of more than 20,000 characters"),
+        ({"new-0": "\n".join(f"Lesson {n}." for n in range(201))}, "1 to 200 operations"),
     ],
 )
-def test_a_change_that_cannot_be_proposed_is_a_400_that_keeps_what_was_typed(
+def test_a_change_that_cannot_be_made_is_a_400_that_keeps_what_was_typed(
     signed_in: Callable[..., Client], agent: Agent, changed: dict[str, str], words: str
 ) -> None:
     answer = signed_in("reviewer").post(PROPOSE, posted(**changed))
     assert answer.status_code == 400
     assert words in answer.content.decode()
-    assert changed.get("new-0", "") in answer.content.decode()
+    for typed in changed.values():
+        assert typed in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"reasoning": "  "}, "Say why"),
+        ({"sure": "7"}, "Say how sure you are"),
+        ({"operations": '[{"op": "fly"}]'}, "cannot be read"),
+        ({"operations": "nonsense"}, "cannot be read"),
+    ],
+)
+def test_a_change_that_cannot_be_proposed_is_a_400(
+    signed_in: Callable[..., Client], agent: Agent, changed: dict[str, str], words: str
+) -> None:
+    visitor = signed_in("reviewer")
+    page = visitor.post(PROPOSE, posted(**{"new-0": "One."}))
+    answer = visitor.post(PROPOSE, carried(page) | changed)
+    assert answer.status_code == 400
+    assert words in answer.content.decode()
     assert not Delta.objects.exists()
 
 
-def test_the_form_can_be_about_one_bullet_alone(
+def test_the_form_can_be_about_one_bullet_alone_and_about_its_removal(
     signed_in: Callable[..., Client], agent: Agent
 ) -> None:
     name = bullet("Open with a summary.").bullet_id
-    page = signed_in("reviewer").get(PROPOSE, {"bullet": name}).content.decode()
-    assert "Open with a summary." in page
-    assert "Check the booking date." not in page
+    visitor = signed_in("reviewer")
+    page = visitor.get(PROPOSE, {"bullet": name, "remove": "1"})
+    (row,) = page.context["parts"][0].rows
+    assert (row.text, row.removed) == ("Open with a summary.", True)
+    assert "Check the booking date." not in page.content.decode()
+
+
+def test_the_form_of_a_long_playbook_holds_a_part_of_it_and_keeps_what_was_typed(
+    signed_in: Callable[..., Client], long_playbook: Agent
+) -> None:
+    visitor = signed_in("reviewer")
+    page = visitor.get(PROPOSE)
+    assert len(page.context["parts"][0].rows) == 40
+    assert len(page.content) < 150_000
+    name = page.context["parts"][0].rows[0].bullet_id
+    fields = {"base": "1", "operations": "[]", f"text-{name}": "Another lesson.", "do": "show"}
+    page = visitor.post(PROPOSE, fields | {"go-section": "goals"})
+    assert page.context["parts"][0].rows[0].text == "Goal 0."
+    assert page.context["draft"].operations[0]["text"] == "Another lesson."
+    page = visitor.post(PROPOSE, carried(page, do="show", **{"go-find": "lesson 577"}))
+    assert [row.text for row in page.context["parts"][0].rows] == ["Lesson 577."]
 
 
 # ---- files ----
+def imported(visitor: Client, name: str, body: bytes, how: str = "replace") -> Any:
+    """Upload a file; return the page that shows what it would change."""
+    fields = {"file": SimpleUploadedFile(name, body), "how": how}
+    return visitor.post(TRANSFER, fields, follow=True)
+
+
 def test_the_export_gives_back_what_the_playbook_holds(
     signed_in: Callable[..., Client], agent: Agent
 ) -> None:
@@ -359,14 +577,58 @@ def test_values_cannot_be_exported_as_text_and_the_page_says_so(
     ("name", "text"),
     [("p.json", '{"goals": ["Be kind."]}'), ("p.txt", "## goals\n[goals-00001] Be kind.\n")],
 )
-def test_an_operator_imports_a_file_as_the_next_version(
+def test_an_import_shows_what_it_would_change_and_becomes_a_delta(
     signed_in: Callable[..., Client], agent: Agent, name: str, text: str
 ) -> None:
-    fields = {"file": SimpleUploadedFile(name, text.encode()), "reason": "A fresh start"}
-    signed_in("operator").post(TRANSFER, fields)
-    version = live(agent)
-    assert (version.number, version.kind, version.reason) == (2, "import", "A fresh start")
-    assert version.content == {"goals": ["Be kind."]}
+    visitor = signed_in("reviewer", "ann")
+    page = imported(visitor, name, text.encode())
+    assert "Be kind." in page.content.decode()
+    assert live(agent).number == 1
+    file = {"file": name, "aliases": page.context["aliases"]}
+    visitor.post(PROPOSE, carried(page, **file))
+    delta = Delta.objects.get()
+    assert (delta.author, delta.evidence["imported"]["file"]) == ("person:ann", name)
+    services.approve_delta(delta=delta, by=BOB)
+    assert live(agent).content == {"goals": ["Be kind."]}
+
+
+def test_ids_of_an_imported_text_come_back_in_the_export_once_it_is_approved(
+    signed_in: Callable[..., Client], agent: Agent
+) -> None:
+    visitor = signed_in("reviewer")
+    text = "## goals\n[goals-00007] helpful=3 harmful=1 :: Be kind.\n"
+    page = imported(visitor, "p.txt", text.encode())
+    file = {"file": "p.txt", "aliases": page.context["aliases"]}
+    visitor.post(PROPOSE, carried(page, **file))
+    services.approve_delta(delta=Delta.objects.get(), by=BOB)
+    assert visitor.get("/playbooks/airline/export/?format=paper").content.decode() == text
+
+
+def test_an_import_that_adds_takes_nothing_out(
+    signed_in: Callable[..., Client], agent: Agent
+) -> None:
+    body = {"strategies": ["Quote the fare.", "Open with  a summary."], "limits": {"seconds": 3}}
+    page = imported(signed_in("reviewer"), "p.json", json.dumps(body).encode(), how="add")
+    assert page.context["draft"].content == {
+        "strategies": ["Check the booking date.", "Open with a summary.", "Quote the fare."],
+        "limits": {"seconds": 3},
+    }
+
+
+def test_a_large_import_is_one_delta_that_says_what_comes_and_goes(
+    signed_in: Callable[..., Client], agent: Agent
+) -> None:
+    body = {"strategies": [f"Lesson {n}." for n in range(500)], "a.b": ["One."], "c\\.d": ["Two."]}
+    page = imported(signed_in("reviewer"), "p.json", json.dumps(body).encode())
+    assert page.context["draft"].content == body
+    assert len(page.context["draft"].operations) == 3
+    assert "Open with a summary.</del>" in page.content.decode()
+    assert "And 470 more that come or go." in page.content.decode()
+
+
+def test_an_import_of_what_is_live_says_so(signed_in: Callable[..., Client], agent: Agent) -> None:
+    page = imported(signed_in("reviewer"), "p.json", json.dumps(live(agent).content).encode())
+    assert "The playbook holds all of this already." in page.content.decode()
 
 
 @pytest.mark.parametrize(
@@ -382,14 +644,24 @@ def test_an_operator_imports_a_file_as_the_next_version(
 def test_a_file_that_is_no_playbook_changes_nothing(
     signed_in: Callable[..., Client], agent: Agent, body: bytes, words: str
 ) -> None:
-    fields = {"file": SimpleUploadedFile("p.json", body), "reason": "Because"}
-    answer = signed_in("operator").post(TRANSFER, fields, follow=True)
-    assert words in answer.content.decode()
+    assert words in imported(signed_in("reviewer"), "p.json", body).content.decode()
     assert live(agent).number == 1
 
 
-def test_an_import_without_a_file_or_a_reason_is_refused(
+def test_an_import_without_a_file_is_refused(
     signed_in: Callable[..., Client], agent: Agent
 ) -> None:
     answer = signed_in("operator").post(TRANSFER, {}, follow=True)
-    assert "needs a file and a reason" in answer.content.decode()
+    assert "An import needs a file" in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    "aliases", ["nonsense", "[1]", '{"goals": [{"id": 7}]}', '{"goals": [{"id": "g-1", "x": 1}]}']
+)
+def test_a_forged_list_of_source_ids_is_left_out(
+    signed_in: Callable[..., Client], agent: Agent, aliases: str
+) -> None:
+    visitor = signed_in("reviewer")
+    page = visitor.post(PROPOSE, posted(**{"new-0": "One."}))
+    visitor.post(PROPOSE, carried(page, file="p.txt", aliases=aliases))
+    assert Delta.objects.get().evidence == {"imported": {"file": "p.txt", "aliases": {}}}

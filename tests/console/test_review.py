@@ -27,7 +27,7 @@ def _status(delta: Delta) -> str:
 
 # ---- who ----
 def test_a_stranger_is_sent_to_sign_in(client: Client) -> None:
-    assert client.get(URL).headers["Location"].startswith(reverse("login"))
+    assert client.get(URL).headers["Location"].startswith(reverse("account_login"))
 
 
 def test_a_viewer_sees_the_queue_and_no_button_that_decides(

@@ -1,5 +1,6 @@
 """Chosen traces become evidence of a waiting delta, or of a proposal by hand."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -99,7 +100,8 @@ def test_a_proposal_by_hand_carries_the_chosen_traces(
     assert form == f"/playbooks/airline/propose/?for={failed.pk}&against={good.pk}"
     page = reviewer.get(form)
     assert "1 trace that speaks for it and 1 against it" in page.content.decode()
-    body = {"base": 1, "reasoning": "Look at it", "sure": "0.9", "section": "s", "lessons": "New."}
+    body = {"base": 1, "reasoning": "Look at it", "sure": "0.9", "do": "send"}
+    body["operations"] = json.dumps([{"op": "add", "section": "s", "text": "New."}])
     body |= {"for": str(failed.pk), "against": f"{good.pk},x,999999"}
     reviewer.post(form, body)
     evidence = Delta.objects.get().evidence
@@ -110,7 +112,8 @@ def test_another_agents_traces_are_no_evidence_for_a_proposal(
     signed_in: Callable[..., Client], pair: tuple[ExecutionTrace, ...]
 ) -> None:
     services.create_agent(agent_id="other", author=person("bob"))
-    body = {"base": 1, "reasoning": "Look", "sure": "0.9", "section": "s", "lessons": "New."}
+    body = {"base": 1, "reasoning": "Look", "sure": "0.9", "do": "send"}
+    body["operations"] = json.dumps([{"op": "add", "section": "s", "text": "New."}])
     body["for"] = str(pair[0].pk)
     signed_in("reviewer").post("/playbooks/other/propose/", body)
     assert Delta.objects.get().evidence == {}

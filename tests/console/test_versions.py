@@ -117,7 +117,7 @@ def test_only_an_operator_rolls_back(
         ({"to": "x", "live": 2, "reason": "y"}, "needs a version and a reason"),
         ({"to": 2, "live": 2, "reason": "y"}, "Version 2 is live already"),
         ({"to": 9, "live": 2, "reason": "y"}, "There is no version 9"),
-        ({"to": 1, "live": 1, "reason": "y"}, "v2 went live meanwhile"),
+        ({"to": 1, "live": 1, "reason": "y"}, "V2 went live meanwhile, by bob"),
     ],
 )
 def test_a_roll_back_that_cannot_be_changes_nothing_and_says_why(
@@ -133,3 +133,25 @@ def test_the_first_version_has_nothing_to_go_back_to(
     signed_in: Callable[..., Client], agent: Agent
 ) -> None:
     assert "Nothing to roll back to" in signed_in("operator").get(BACK).content.decode()
+
+
+def test_a_long_comparison_comes_in_pages(signed_in: Callable[..., Client], agent: Agent) -> None:
+    content = {"strategies": [f"Lesson {n}." for n in range(250)]}
+    services.import_playbook(agent=agent, content=content, author=BOB, reason="more")
+    viewer = signed_in("viewer")
+    first = viewer.get(COMPARE, {"from": 1, "to": 2}).content.decode()
+    assert "Changes 1 to 200 of 252" in first
+    assert "Lesson 249." not in first
+    rest = viewer.get(COMPARE, {"from": 1, "to": 2, "start": 200}).content.decode()
+    assert "Changes 201 to 252 of 252" in rest
+    assert "Lesson 249." in rest
+
+
+def test_two_roll_backs_at_the_same_moment_are_one(
+    signed_in: Callable[..., Client], changed: Delta
+) -> None:
+    seen = {"to": 1, "live": 2, "reason": "It cost us"}
+    signed_in("operator", "ann").post(BACK, seen)
+    page = signed_in("operator", "cid").post(BACK, seen, follow=True).content.decode()
+    assert "V3 went live meanwhile, by ann" in page
+    assert number_of_versions() == 3

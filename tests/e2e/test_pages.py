@@ -57,9 +57,11 @@ def test_a_bullet_is_reworded_by_hand_into_a_waiting_delta(
     page = visit(**options)
     page.goto("/playbooks/airline.1/")
     page.get_by_role("link", name="Edit: Quote the fare.").click()
-    page.get_by_label("Bullet 1").fill("Quote the whole fare.")
+    page.locator("textarea[name^=text-]").fill("Quote the whole fare.")
     page.get_by_label("Reasoning").fill("Fees were left out.")
-    page.get_by_role("button", name="Propose").click()
+    page.get_by_role("button", name="Preview the delta").click()
+    page.get_by_role("heading", name="Preview of the delta").wait_for()
+    page.get_by_role("button", name="Propose 1 change").click()
     page.wait_for_url("**/review/*/")
     delta = Delta.objects.latest("pk")
     assert delta.operations[0]["text"] == "Quote the whole fare."

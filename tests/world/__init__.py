@@ -78,11 +78,13 @@ def make_world(
         "": {"agent_id": "airline-support", "jti": row.jti},
         "guided": {"pk": _demo_delta().pk},
         "review": {"pk": deltas["plain"].pk},
-        "traces": {"pk": failed.latest("captured_at").pk},
+        "traces": {"pk": failed.latest("captured_at").pk, "number": 1},
         "runs": {"pk": done["llm"].pk},
         "training": {"pk": jobs["running"].pk, "number": trajectory.pk},
         "calls": {"pk": done["llm"].calls.latest("created_at").pk},
-        "sign-in": {"pk": 1, "token": "used-long-ago"},
+        "sign-in": {"pk": 1, "token": "used-long-ago", "provider_id": "oidc"},
+        "people": {"pk": get_user_model().objects.get(username="bob").pk},
+        "account": {"pk": 1},
         "agents": {"pk": 1},
     }
     return World(samples, _views(deltas, done, jobs, lost))

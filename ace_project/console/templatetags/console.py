@@ -17,9 +17,12 @@ from ace_project.console.templatetags import figures, plots, words
 from ace_project.console.templatetags import trail as trails
 from ace_project.console.templatetags.signs import OUTCOME_ICONS, SOURCE_ICONS, STATUS_CHIPS
 from ace_project.core import hidden
+from playbooks.content import is_bullet_list
 
 register = template.Library()
 
+# Of a list that is set as a whole, so many bullets that come and that go are shown.
+MOST_SWAPPED = 30
 # name: (width, height, class) of the sizes the mock-ups draw an interval in
 INTERVAL_SIZES = {
     "strip": (284, 46, "ace-strip"),
@@ -327,10 +330,10 @@ def interval_plot(
 
 @register.inclusion_tag("parts/versions_plot.html")
 def versions_plot(versions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Success per version, oldest first: dicts of number, share, low, high, live, hurts, note."""
+    """Success per version, oldest first: see plots.versions_plot."""
     return {
-        "wide": plots.versions_plot(versions, width=860, height=150, notes=True),
-        "narrow": plots.versions_plot(versions[-7:], width=330, height=170, notes=False),
+        "wide": plots.versions_plot(versions, width=860, height=168, notes=True),
+        "narrow": plots.versions_plot(versions[-7:], width=330, height=186, notes=False),
     }
 
 
@@ -381,4 +384,21 @@ def operation(op: Mapping[str, Any], before: Any = None, note: str = "") -> dict
         "after_text": trails.as_text(op.get("value")),
         "place": None if position is None else position + 1,
         "note": note,
+        "swap": _swapped(op, before),
+    }
+
+
+def _swapped(op: Mapping[str, Any], before: Any) -> dict[str, Any] | None:
+    """Return which bullets come and go where an operation sets a whole list of them."""
+    old: Any = [] if before is None else before
+    new: Any = op.get("value")
+    if not (is_bullet_list(old) and is_bullet_list(new)):
+        return None
+    gone, come = set(old) - set(new), set(new) - set(old)
+    removed, added = [t for t in old if t in gone], [t for t in new if t in come]
+    return {
+        "stay": len(old) - len(removed),
+        "removed": removed[:MOST_SWAPPED],
+        "added": added[:MOST_SWAPPED],
+        "more": max(0, len(removed) - MOST_SWAPPED) + max(0, len(added) - MOST_SWAPPED),
     }

@@ -115,6 +115,9 @@ class VersionPoint:
     measured: bool
     live: bool
     hurts: bool
+    url: str
+    said: str
+    slot: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,32 +132,35 @@ class VersionsPlot:
     path: str
     ticks: list[Tick]
     points: list[VersionPoint]
+    slot: str
 
 
 def _version_point(
-    version: Mapping[str, object], x: float, scale: Scale, notes: bool
+    version: Mapping[str, object], x: float, slot: float, scale: Scale, notes: bool
 ) -> VersionPoint:
     share = version.get("share")
+    value = share if isinstance(share, float) else None
+    low, high = version.get("low"), version.get("high")
     name = f"v{version['number']}"
     if notes and version.get("note"):
         name = f"{name} {version['note']}"
-    live, hurts = bool(version.get("live")), bool(version.get("hurts"))
-    if not isinstance(share, float):
-        return VersionPoint(coordinate(x), "", "", "", "", "", name, False, live, hurts)
-    low, high = version.get("low"), version.get("high")
-    top = scale(high if isinstance(high, float) else share)
-    bottom = scale(low if isinstance(low, float) else share)
+    at = scale(value or 0.0)
+    top = scale(high) if isinstance(high, float) else at
+    bottom = scale(low) if isinstance(low, float) else at
     return VersionPoint(
         x=coordinate(x),
-        y=coordinate(scale(share)),
+        y=coordinate(at),
         top=coordinate(top),
         bottom=coordinate(bottom),
         label_y=coordinate(top - 7),
-        share=f"{share * 100:.1f}",
+        share="" if value is None else f"{value * 100:.1f}",
         name=name,
-        measured=True,
-        live=live,
-        hurts=hurts,
+        measured=value is not None,
+        live=bool(version.get("live")),
+        hurts=bool(version.get("hurts")),
+        url=str(version.get("url") or ""),
+        said=str(version.get("said") or ""),
+        slot=coordinate(x - slot / 2),
     )
 
 
@@ -174,16 +180,16 @@ def versions_plot(
     ]
     known = [b for b in bounds if isinstance(b, float)] or [0.0, 1.0]
     start, end = max(0.0, min(known) - 0.02), min(1.0, max(known) + 0.02)
-    left, right, base = 34.0, width - 10.0, height - 26.0
+    left, right, base = 40.0, width - 10.0, height - 42.0
     scale = Scale(start, end, base, 17.0)
     slot = (right - left) / max(1, len(versions))
     points = [
-        _version_point(version, left + slot * (n + 0.5), scale, notes)
+        _version_point(version, left + slot * (n + 0.5), slot, scale, notes)
         for n, version in enumerate(versions)
     ]
     measured = [p for p in points if p.measured]
     ticks = [
-        Tick(coordinate(scale(mark / 100)), f"{mark:.0f}")
+        Tick(coordinate(scale(mark / 100)), figures.percent(mark / 100, 0))
         for mark in round_ticks(start * 100, end * 100, 4)
     ]
     spoken = ", ".join(f"{p.name} {p.share} percent" for p in measured)
@@ -191,11 +197,12 @@ def versions_plot(
         width=width,
         height=height,
         right=round(right),
-        base=height - 6,
+        base=height - 22,
         label=f"Success per version with 95 percent intervals: {spoken or 'nothing measured'}",
         path=" ".join(f"{'L' if n else 'M'}{p.x} {p.y}" for n, p in enumerate(measured)),
         ticks=ticks,
         points=points,
+        slot=coordinate(slot),
     )
 
 

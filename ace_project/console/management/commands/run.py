@@ -13,7 +13,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
-from ace_project.console.sign_in import one_time_path
+from ace_project.console.accounts.links import one_time_path
 from ace_project.core.commands import AceCommand
 from ace_project.core.people import first_operator
 from ace_project.core.supervise import Supervisor
