@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""Django admin for people, which stands here since it tells the audit, and what allauth keeps."""
-=======
-"""Django admin for people, their groups and saved views; here, since it tells the audit."""
->>>>>>> main
+"""Django admin for people, their saved views and what allauth keeps; here, it tells the audit."""
 
 from typing import Any, ClassVar
 
@@ -113,7 +109,6 @@ class GroupAdmin(InspectOnly):
     ordering = ("name",)
 
 
-<<<<<<< HEAD
 @admin.register(Authenticator)
 class FactorAdmin(InspectOnly):
     """Second factors; what they hold, the secret among it, is never read."""
@@ -143,7 +138,8 @@ class SessionAdmin(InspectOnly):
     list_display = ("user", "ip", "created_at", "last_seen_at")
     search_fields = ("user__username", "ip")
     secret_fields = ("session_key", "data")
-=======
+
+
 @admin.register(SavedView)
 class SavedViewAdmin(InspectOnly):
     """What people named of the review queue."""
@@ -152,4 +148,3 @@ class SavedViewAdmin(InspectOnly):
     list_display = ("name", "user", "query", "created_at")
     list_select_related = ("user",)
     search_fields = ("name", "user__username")
->>>>>>> main

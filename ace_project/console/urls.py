@@ -27,11 +27,8 @@ from ace_project.console import (
     runs,
     saved_views,
     search,
-<<<<<<< HEAD
-    staff,
-=======
     selected,
->>>>>>> main
+    staff,
     tokens,
     trace,
     trace_compare,

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('playbooks', '0005_delta_reading_indexes'),
+        ('playbooks', '0006_audit_search_and_verification'),
     ]
 
     operations = [
