@@ -254,6 +254,11 @@ class Delta(models.Model):
                 name="delta_waiting_playbook",
             ),
             models.Index(
+                fields=["playbook", "-id"],
+                condition=Q(status__in=DECIDED),
+                name="delta_decided_playbook",
+            ),
+            models.Index(
                 fields=["risk", "-id"], condition=Q(status__in=WAITING), name="delta_waiting_risk"
             ),
             models.Index(

@@ -278,11 +278,6 @@
     });
   }
 
-  // On a phone the tabs are wider than the page: the one that is open is brought into view.
-  const tabs = document.querySelector(".ace-tabs");
-  const open = tabs?.querySelector("[aria-current]");
-  if (open) tabs.scrollLeft = open.offsetLeft - (tabs.clientWidth - open.offsetWidth) / 2;
-
   function prepare() {
     for (const button of all("[data-copy]")) button.hidden = false;
     for (const toast of all("[data-toast]")) startToast(toast);
@@ -292,6 +287,8 @@
 
   document.addEventListener("htmx:load", prepare);
   prepare();
+  // On a phone a row of tabs is wider than the page.
+  for (const tab of all(".ace-tabs [aria-current]")) tab.scrollIntoView({ block: "nearest", inline: "nearest" });
   restoreCursor();
   setInterval(tick, 15000);
 })();

@@ -122,7 +122,7 @@ def _show(
         **written_by_model(delta, evidence),
         "entries": entries,
         "asked_by": next((name_of(e.by) for e in entries[::-1] if e.asks), ""),
-        **_judged(delta),
+        **_judged(delta, moved=bool(conflicts)),
         "passed": sum(v.get("outcome") == "pass" for v in delta.verdicts),
         "heard": sum(v.get("outcome") != "abstain" for v in delta.verdicts),
         "newer_url": reverse("console:delta", args=[newer]) + query if newer else "",
@@ -143,11 +143,11 @@ def _draft(request: HttpRequest) -> str:
     return request.POST.get("text", "") or request.POST.get("reason", "")
 
 
-def _judged(delta: Delta) -> dict[str, Any]:
+def _judged(delta: Delta, *, moved: bool) -> dict[str, Any]:
     """Return what the judges said, and which of them an operator may waive."""
     waivable = [str(v.get("judge")) for v in delta.verdicts if may_be_waived(v)]
     return {
-        "words": words_of(delta.verdicts),
+        "words": words_of(delta.verdicts, moved=moved),
         "council": council_of(delta.verdicts),
         "agreement": agreement_of(delta),
         "models": models_of(delta),

@@ -8,9 +8,9 @@ from ace_project.console.evidence import read_evidence
 from ace_project.console.proposal import headline
 from evolution.figures import success_by_version
 from evolution.intervals import Difference, Share, newcombe
-from playbooks.models import Delta, DeltaStatus
+from playbooks.models import DECIDED, Delta, DeltaStatus
 
-DECIDED = (DeltaStatus.APPLIED, DeltaStatus.UNDONE, DeltaStatus.REJECTED)
+BY_SOMEBODY = (DeltaStatus.APPLIED, DeltaStatus.UNDONE, DeltaStatus.REJECTED)
 # The newest decisions of the agent that are compared, and how alike one has to be (0 to 100).
 LOOKED_AT = 200
 ALIKE = 55
@@ -30,8 +30,12 @@ class Past:
 
 def similar_decisions(delta: Delta) -> list[Past]:
     """Return the agent's decided deltas that read most like this one, the closest first."""
-    rows = Delta.objects.filter(playbook_id=delta.playbook_id, status__in=DECIDED)
-    past = list(rows.exclude(pk=delta.pk).order_by("-id")[:LOOKED_AT])
+    rows = Delta.objects.filter(playbook_id=delta.playbook_id, status__in=DECIDED).filter(
+        status__in=BY_SOMEBODY
+    )
+    # What is compared is the change alone; the rest of two hundred rows is large.
+    narrow = rows.only("operations", "expectations")
+    past = list(narrow.exclude(pk=delta.pk).order_by("-id")[:LOOKED_AT])
     titles = [headline(row) for row in past]
     close = process.extract(
         headline(delta), titles, scorer=fuzz.token_sort_ratio, score_cutoff=ALIKE, limit=SHOWN
@@ -39,7 +43,8 @@ def similar_decisions(delta: Delta) -> list[Past]:
     if not close:
         return []
     shares = success_by_version(delta.playbook.agent)
-    return [_past(past[index], title, shares) for title, _, index in close]
+    whole = Delta.objects.in_bulk([past[index].pk for _, _, index in close])
+    return [_past(whole[past[index].pk], title, shares) for title, _, index in close]
 
 
 def _past(delta: Delta, title: str, shares: dict[int, Share]) -> Past:

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +20,7 @@ from playbooks.judges.council import (
 from playbooks.judges.waived import may_be_waived
 from playbooks.models import Delta
 
+_GRAVITY = {"block": 0, "warn": 1, "pass": 2, "abstain": 3}
 _MODEL = "is there where no model could be heard"
 
 
@@ -69,10 +70,21 @@ class Council:
     judges: list[Judge]
 
 
-def words_of(verdicts: Sequence[Mapping[str, Any]]) -> list[Word]:
-    """Return what the judges other than the council said, in their order."""
+def words_of(verdicts: Sequence[Mapping[str, Any]], *, moved: bool = False) -> list[Word]:
+    """Return what the judges other than the council said, what holds the delta back first.
+
+    `moved`: whether the live version has a conflict now, which the judge could not know.
+    """
     ours = {COUNCIL, COUNCIL_MODEL, *MANDATES}
-    return [_word(verdict) for verdict in verdicts if verdict.get("judge") not in ours]
+    words = [_word(verdict) for verdict in verdicts if verdict.get("judge") not in ours]
+    if moved:
+        words = [_moved(word) if word.judge == "conflict" else word for word in words]
+    return sorted(words, key=lambda word: _GRAVITY.get(word.outcome, len(_GRAVITY)))
+
+
+def _moved(word: Word) -> Word:
+    reason = "the live version changed after it was proposed; then it fitted"
+    return replace(word, outcome="warn", reason=reason)
 
 
 def council_of(verdicts: Sequence[Mapping[str, Any]]) -> Council | None:

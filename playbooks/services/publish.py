@@ -133,7 +133,9 @@ def _reconsider_waiting(playbook: Playbook, content: Content, applied: Delta | N
         touching |= Q(operations__contains=[{"op": name}])
     standing = (DeltaStatus.PENDING_REVIEW, DeltaStatus.CONFLICT)
     waiting = Delta.objects.filter(touching, playbook=playbook, status__in=standing)
-    for delta in waiting:
+    # There may be thousands, and their evidence is most of them.
+    read = waiting.only("operations", "expectations", "conflicts", "status")
+    for delta in read.iterator(chunk_size=500):
         if delta == applied:
             continue
         conflicts = rebase(delta.expectations, delta.operations, content).conflicts

@@ -413,3 +413,23 @@ def test_an_agents_own_delta_names_the_agent(
     delta = propose(author=Actor(ActorKind.AGENT, "airline"), source=Source.AGENT)
     page = signed_in("viewer").get(_url(delta)).content.decode()
     assert "None was sent: agent deltas rest on their reasoning." in page
+
+
+def test_what_holds_a_delta_back_stands_above_what_let_it_pass(
+    signed_in: Callable[..., Client], propose: Callable[..., Delta]
+) -> None:
+    context = signed_in("viewer").get(_url(propose(confidence=0.2))).context
+    outcomes = [word.outcome for word in context["words"]]
+    assert outcomes[0] == "block"
+    assert outcomes == sorted(outcomes, key=["block", "warn", "pass", "abstain"].index)
+
+
+def test_the_judge_of_conflicts_says_that_it_judged_before_the_base_moved(
+    signed_in: Callable[..., Client], propose: Callable[..., Delta]
+) -> None:
+    late = propose(operations=_reword(DATE, "Late."))
+    services.approve_delta(
+        delta=propose(operations=_reword(DATE, "First.")), by=person("bob"), reason=""
+    )
+    page = signed_in("viewer").get(_url(late)).content.decode()
+    assert "the live version changed after it was proposed; then it fitted" in page

@@ -74,8 +74,9 @@ def axe_findings(page: Any, *rules: str) -> list[str]:
 
 def _measured(node: dict[str, Any]) -> str:
     data = next((check["data"] for check in node["any"] if check["data"]), None)
-    ratio = data.get("contrastRatio") if isinstance(data, dict) else None
-    return f" ({data['fgColor']} on {data['bgColor']}, {ratio})" if ratio else ""
+    if not isinstance(data, dict) or "fgColor" not in data:
+        return ""
+    return f" ({data['fgColor']} on {data['bgColor']}, {data['contrastRatio']})"
 
 
 def overflow_findings(page: Any) -> list[str]:

@@ -73,12 +73,14 @@ def make_world(
         until=timezone.now() + timedelta(days=3),
         by=history.BOB,
     )
-    failed = ExecutionTrace.objects.filter(agent__agent_id="airline-support", success=False)
+    traces = ExecutionTrace.objects.filter(agent__agent_id="airline-support").defer("steps")
+    failed = traces.filter(success=False).latest("captured_at")
+    other = traces.filter(task_group=failed.task_group).exclude(pk=failed.pk)[0]
     samples = {
         "": {"agent_id": "airline-support", "jti": row.jti},
         "guided": {"pk": _demo_delta().pk},
         "review": {"pk": deltas["plain"].pk},
-        "traces": {"pk": failed.latest("captured_at").pk, "number": 1},
+        "traces": {"pk": failed.pk, "other": other.pk, "number": 1},
         "runs": {"pk": done["llm"].pk},
         "training": {"pk": jobs["running"].pk, "number": trajectory.pk},
         "calls": {"pk": done["llm"].calls.latest("created_at").pk},
@@ -87,7 +89,10 @@ def make_world(
         "account": {"pk": 1},
         "agents": {"pk": 1},
     }
-    return World(samples, _views(deltas, done, jobs, lost))
+    views = _views(deltas, done, jobs, lost)
+    views["trace"] = {"long": f"/traces/{traces.get(trace_id=work.LONG).pk}/"}
+    views["trace_evidence"] = {"chosen": f"/traces/evidence/?trace={failed.pk}&trace={other.pk}"}
+    return World(samples, views)
 
 
 def _demo_delta() -> Delta:
@@ -105,7 +110,7 @@ def _views(deltas: Any, done: Any, jobs: Any, lost: Any) -> dict[str, dict[str, 
         "delta": delta | edit | {"evidence": f"/review/{_demo_delta().pk}/"},
         "playbook": {"old": f"{playbook}?version=2", "empty": "/playbooks/claims-intake.v2/"},
         "propose": {"bullet": f"{playbook}propose/?bullet={history.LIMIT}"},
-        "traces": {"none": "/traces/?agent=nobody", "failed": "/traces/?success=no"},
+        "traces": {"none": "/traces/?agent=nobody", "failed": "/traces/?success=no&q=locked"},
         "run": {name: f"/runs/{row.pk}/" for name, row in done.items() if name != "llm"},
         "training_job": {
             name: f"/training/{row.pk}/" for name, row in jobs.items() if name != "running"

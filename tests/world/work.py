@@ -20,6 +20,7 @@ from playbooks.selectors import agent_by_id
 from tests.endpoint import Endpoint, Exchange, Reply, answer, refusal
 from tests.world.clock import ago
 
+LONG, LONG_STEPS = "a-long-one", 400
 TYPES = ("refund", "rebooking", "baggage", "seat")
 FAILURES = (
     "fare class K has no refund rule",
@@ -82,6 +83,28 @@ def _traces(
     return rows
 
 
+def _long(version: int) -> dict[str, Any]:
+    """Return a trace of many steps, three of which failed."""
+    steps = [
+        {
+            "tool": ("find_booking", "get_fare_rules", "read_page")[n % 3],
+            "arguments": {"page": n, "note": "as the customer wrote it " * (n % 5)},
+            "result": {"rows": n * 7 % 50},
+            "seconds": 0.1 + n % 9 / 10,
+        }
+        | ({"error": "page not found"} if n % 120 == 100 else {})
+        for n in range(LONG_STEPS)
+    ]
+    return {
+        "trace_id": LONG,
+        "task_id": "audit-of-fares",
+        "success": True,
+        "steps": steps,
+        "playbook_version": version,
+        "captured_at": ago(days=3).isoformat(),
+    }
+
+
 def record_traces(agent_id: str, *, each: int, today: int) -> None:
     """Record `each` traces of every version that is past, and `today` over the last two days."""
     owner = agent_by_id(agent_id)
@@ -91,6 +114,7 @@ def record_traces(agent_id: str, *, each: int, today: int) -> None:
         bad = 0.16 if "travel credit" in str(version.content) else 0.05
         span = (version.created_at, end)
         record_batch(agent=owner, traces=_traces(owner, version, each, span, bad))
+    record_batch(agent=owner, traces=[_long(versions[-1].number)])
     now = timezone.now()
     span = (now - timedelta(hours=48), now)
     record_batch(agent=owner, traces=_traces(owner, versions[-1], today, span, 0.0))
