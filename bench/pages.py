@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+from django.contrib.auth import get_user_model
 from django.db.models import Count, Model
 from django.urls import URLPattern, reverse
 
@@ -94,6 +95,7 @@ _ROWS: dict[str, Callable[[Samples], list[dict[str, Any]]]] = {
     "trajectories": lambda samples: _keys(samples.jobs()),
     "trajectory": _trajectory,
     "call": _call,
+    "person": lambda samples: _keys([get_user_model()._default_manager.latest("pk").pk]),
     "bullet": _bullet,
 }
 

@@ -5,11 +5,15 @@ found. What recording costs with the index of terms and without it stands at the
 """
 
 import os
+import re
 import statistics
 import time
 from argparse import ArgumentParser
 from collections.abc import Callable
+from functools import partial
 from typing import Any
+
+import psycopg
 
 from bench.scratch import scratch_database
 
@@ -60,8 +64,9 @@ def _client() -> Any:
     from django.contrib.auth import get_user_model
     from django.test import Client
 
-    client = Client()
-    client.force_login(get_user_model()._default_manager.create_superuser("bench"))
+    client = Client(SERVER_NAME="localhost")
+    people = get_user_model()._default_manager
+    client.force_login(people.get_or_create(username="bench", is_superuser=True)[0])
     return client
 
 
@@ -77,15 +82,8 @@ def _times(work: Callable[[], Any], rounds: int = ROUNDS) -> list[float]:
 
 
 def _raw(statement: str, values: list[Any]) -> Callable[[], Any]:
-    import psycopg
-    from django.db import connection
-
-    driver = psycopg.connect(connection.get_connection_params()["conninfo"] or _address())
+    driver = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True)
     return lambda: driver.execute(statement, values).fetchall()
-
-
-def _address() -> str:
-    return os.environ["DATABASE_URL"]
 
 
 def _line(name: str, page: list[float], raw: list[float], bar: float) -> int:
@@ -109,8 +107,9 @@ def _lists() -> int:
     _head("the list, with facets and counts")
     missed = 0
     for name, query in _LISTS.items():
-        keys = [row.pk for row in client.get(f"/traces/?{query}").context["page"].rows]
-        page = _times(lambda query=query: client.get(f"/traces/?{query}"))  # type: ignore[misc]
+        shown = client.get(f"/traces/?{query}").content.decode()
+        keys = [int(key) for key in re.findall(r'name="trace" value="(\d+)"', shown)]
+        page = _times(partial(client.get, f"/traces/?{query}"))
         missed += _line(name, page, _times(_raw(_RAW_LIST, [keys])), BAR_MS)
     return missed
 
@@ -119,24 +118,15 @@ def _opening() -> int:
     from bench.trace_rows import LONG_STEPS
     from evolution.models import ExecutionTrace
 
-    client = _client_again()
+    client = _client()
     pk = ExecutionTrace.objects.get(trace_id="long").pk
     raw = _times(_raw("SELECT steps FROM execution_traces WHERE id = %s", [pk]))
     _head(f"a trace of {LONG_STEPS:,} steps")
     pages = {"opened": "", "at its end": "?from=4950", "one step": "steps/2500/"}
     return sum(
-        _line(name, _times(lambda at=at: client.get(f"/traces/{pk}/{at}")), raw, OPEN_BAR_MS)  # type: ignore[misc]
+        _line(name, _times(partial(client.get, f"/traces/{pk}/{at}")), raw, OPEN_BAR_MS)
         for name, at in pages.items()
     )
-
-
-def _client_again() -> Any:
-    from django.contrib.auth import get_user_model
-    from django.test import Client
-
-    client = Client()
-    client.force_login(get_user_model()._default_manager.get(username="bench"))
-    return client
 
 
 def _recording() -> None:

@@ -12,8 +12,10 @@ from django.views.decorators.http import require_safe
 from ace_project.console import keyset
 from ace_project.console.asked import asked as asked_of
 from ace_project.core.people import Role, needs
+from evolution import trace_search
 from evolution.models import ExecutionTrace
 from evolution.selectors import LIST_FIELDS
+from evolution.trace_search import Wanted
 from playbooks.models import Agent, Bullet, Delta
 from playbooks.operations import describe
 from training import selectors
@@ -23,7 +25,6 @@ SHOWN = 10
 # Words are looked for in this many of the newest rows of each kind.
 DELTAS_WINDOW = 5_000
 BULLETS_WINDOW = 50_000
-TRACES_WINDOW = 20_000
 TRAININGS_WINDOW = 5_000
 _KINDS = ("agents", "deltas", "bullets", "trainings", "traces")
 
@@ -37,7 +38,6 @@ def search(request: HttpRequest) -> HttpResponse:
         "deltas": DELTAS_WINDOW,
         "bullets": BULLETS_WINDOW,
         "trainings": TRAININGS_WINDOW,
-        "traces": TRACES_WINDOW,
     }
     context: dict[str, Any] = {"query": query, "windows": windows}
     if query:
@@ -91,10 +91,9 @@ def _trainings(query: str) -> list[TrainingJob]:
 
 
 def _traces(query: str) -> list[ExecutionTrace]:
-    rows = keyset.newest(ExecutionTrace.objects.all(), TRACES_WINDOW).filter(
-        Q(trace_id__icontains=query)
-        | Q(task_id__icontains=query)
-        | Q(error_message__icontains=query)
-    )
-    shown = rows.select_related("agent").only(*LIST_FIELDS, "agent__agent_id")
-    return list(shown.order_by("-pk")[:SHOWN])
+    """Return the traces of that id, then the newest that the list of traces finds, too."""
+    shown = ExecutionTrace.objects.select_related("agent").only(*LIST_FIELDS, "agent__agent_id")
+    keys = trace_search.ids_before(Wanted(words=query), None, SHOWN)
+    found = [*shown.filter(trace_id=query)[:SHOWN]]
+    found += [row for row in shown.filter(pk__in=keys).order_by("-pk") if row not in found]
+    return found[:SHOWN]

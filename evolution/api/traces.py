@@ -84,7 +84,7 @@ class Traces(_Posted):
             rows = rows.filter(success=wanted["success"])
         if "since" in wanted:
             rows = rows.filter(captured_at__gte=wanted["since"])
-        rows = rows.defer("steps", "metadata", "bullets", "error_message")
+        rows = rows.defer("steps", "metadata", "bullets", "error_message", "search")
         return Response(page(request, rows, name="traces", render=shapes.in_lists))
 
     @extend_schema(request={"application/json": shapes.TRACE}, responses={201: shapes.Recorded})

@@ -90,6 +90,11 @@ def test_a_part_of_the_steps_is_drawn_on_its_own_time_line_but_told_in_the_time_
     assert found.rows[1].times == "61\u202fs to 64\u202fs"
 
 
+def test_places_on_a_long_time_line_are_told_apart() -> None:
+    assert trail.Span(0.0, 50.0, origin=600.0).ends == ("10:00", "10:25", "10:50")
+    assert trail.Span(0.0, 7200.0).ends == ("0 s", "1:00:00", "2:00:00")
+
+
 def test_an_error_without_a_word_is_still_an_error() -> None:
     html = render("{% trail steps %}", steps=[{"tool": "a", "error": ""}])
     assert "It failed without a word." in html

@@ -15,7 +15,7 @@ from bench.seeding.shape import Shape
 pytestmark = pytest.mark.django_db
 
 # No page may ask more than this, and none asks more where there is four times as much.
-MOST_QUERIES = 37
+MOST_QUERIES = 40
 SMALL = Shape(agents=6, deltas=150, traces=300)
 MORE = Shape(agents=24, deltas=600, traces=1200, first=6)
 

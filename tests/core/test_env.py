@@ -129,3 +129,48 @@ def test_a_store_without_its_client_stops_the_start(monkeypatch) -> None:
     monkeypatch.setattr(env, "find_spec", lambda name: None)
     with pytest.raises(ImproperlyConfigured, match="pip install 'minio"):
         env.object_store("ACE_X")
+
+
+PROVIDER = {"ISSUER": "https://id.example.org/", "CLIENT_ID": "ace", "CLIENT_SECRET": "s"}
+
+
+def provider(monkeypatch, **changed):
+    for name, value in (PROVIDER | changed).items():
+        monkeypatch.setenv(f"ACE_X_{name}", value)
+    return env.oidc("ACE_X")
+
+
+def test_an_identity_provider_is_read_and_its_secret_not_printed(monkeypatch) -> None:
+    found = provider(monkeypatch, CLIENT_SECRET="hush", NAME="Example")
+    assert (found.issuer, found.name) == ("https://id.example.org", "Example")
+    assert "hush" not in repr(found)
+
+
+def test_no_identity_provider_is_none(monkeypatch) -> None:
+    assert provider(monkeypatch, ISSUER="", CLIENT_ID="", CLIENT_SECRET="") is None
+
+
+@pytest.mark.parametrize("missing", ["ISSUER", "CLIENT_ID", "CLIENT_SECRET"])
+def test_half_an_identity_provider_is_refused(monkeypatch, missing) -> None:
+    with pytest.raises(ImproperlyConfigured, match="set together"):
+        provider(monkeypatch, **{missing: ""})
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    [
+        "http://id.example.org",
+        "https://",
+        "id.example.org",
+        "https://me:pw@id.example.org",
+        "https://id.example.org/?a=1",
+        "https://id.example.org:port",
+    ],
+)
+def test_an_issuer_that_cannot_be_trusted_is_refused(monkeypatch, issuer) -> None:
+    with pytest.raises(ImproperlyConfigured, match="ACE_X_ISSUER"):
+        provider(monkeypatch, ISSUER=issuer)
+
+
+def test_an_issuer_on_this_machine_needs_no_tls(monkeypatch) -> None:
+    assert provider(monkeypatch, ISSUER="http://localhost:8080/realms/a").issuer

@@ -53,7 +53,7 @@ def visit(chromium: Any, live_server: Any) -> Iterator[Callable[..., Any]]:
         if not get_user_model().objects.filter(username=name).exists():
             user = get_user_model().objects.create_user(name, password=PASSWORD)
             user.groups.add(Group.objects.get_or_create(name=role)[0])
-        context = chromium.new_context(base_url=live_server.url, **options)
+        context = chromium.new_context(**{"base_url": live_server.url, **options})
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))

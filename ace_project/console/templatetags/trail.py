@@ -137,7 +137,12 @@ def _row(
 
 
 def _clock(seconds: float) -> str:
-    return duration(seconds) if seconds else "0 s"
+    """Return a place on a time line: `4.2 s`, from two minutes on `10:15` or `1:10:15`."""
+    if seconds < 120:
+        return duration(seconds) if seconds else "0 s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def trail(
