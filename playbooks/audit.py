@@ -11,7 +11,15 @@ from django.utils.crypto import salted_hmac
 
 from playbooks.actors import Actor, ActorKind
 from playbooks.content import Content, chain_hash, content_hash
-from playbooks.models import Agent, AuditEvent, Delta, Playbook, PlaybookVersion, VersionKind
+from playbooks.models import (
+    Agent,
+    AuditEvent,
+    Delta,
+    Playbook,
+    PlaybookVersion,
+    Verification,
+    VersionKind,
+)
 
 SYSTEM = ""
 GENESIS = "0" * 64
@@ -289,8 +297,13 @@ def end_of_chain(chain: str) -> AuditEvent | None:
 
 
 def erase_chain(chain: str) -> None:
-    """Delete the events of an agent that is being erased."""
+    """Delete the events of an agent that is being erased, and who verified them."""
     AuditEvent.objects.filter(chain=chain).delete()
+    Verification.objects.filter(chain=chain).delete()
+    for row in Verification.objects.filter(problems__contains=[{"chain": chain}]):
+        named = pseudonym(chain)
+        row.problems = [{**p, "chain": named} if p["chain"] == chain else p for p in row.problems]
+        row.save(update_fields=["problems"])
 
 
 def pseudonym(agent_id: str) -> str:

@@ -4,6 +4,7 @@ from django.urls import URLPattern, path, register_converter
 
 from ace_project.console import (
     account,
+    agent_end,
     agents,
     audit,
     audit_export,
@@ -111,7 +112,7 @@ governing: list[URLPattern] = [
     path("agents/<agent_id:agent_id>/model/", model_choice.choose, name="agent_model"),
     path("agents/<agent_id:agent_id>/waivers/", waivers.waive, name="waive"),
     path("agents/<agent_id:agent_id>/waivers/<int:pk>/end/", waivers.end, name="waiver_end"),
-    path("agents/<agent_id:agent_id>/delete/", agents.delete, name="agent_delete"),
+    path("agents/<agent_id:agent_id>/delete/", agent_end.delete, name="agent_delete"),
     path("agents/<agent_id:agent_id>/connect/", connect.connect, name="connect"),
     path("agents/<agent_id:agent_id>/connect/test/", connect.test_trace, name="test_trace"),
     path("agents/<agent_id:agent_id>/tokens/", tokens.of_agent, name="agent_tokens"),

@@ -30,6 +30,11 @@ def text(name: str, default: str = "") -> str:
     return os.environ.get(name, default)
 
 
+def is_given(name: str) -> bool:
+    """Return whether variable `name`, or the file that holds it, is set."""
+    return bool(os.environ.get(name) or os.environ.get(f"{name}_FILE"))
+
+
 def _parsed(name: str, default: T, parse: Callable[[str], T], wanted: str) -> T:
     raw = text(name)
     if raw == "":

@@ -113,7 +113,7 @@ def _end_of_chain(row: Verification, found: Stretch) -> None:
         row.place = _begin(*following)
         return
     row.status = VerificationStatus.BROKEN if row.problems else VerificationStatus.WHOLE
-    row.finished_at = timezone.now()
+    row.finished_at, row.place = timezone.now(), {}
 
 
 def _following(row: Verification, part: str, chain: str) -> tuple[str, str] | None:

@@ -13,7 +13,7 @@ from ace_project.core import tokens
 from evolution.models import ExecutionTrace
 from playbooks import services
 from playbooks.actors import person
-from playbooks.models import Agent, AuditEvent, Mode
+from playbooks.models import Agent, AuditEvent, Mode, Verification
 
 LIST = "/agents/"
 NEW = "/agents/new"
@@ -54,7 +54,7 @@ def test_others_than_operators_look_and_change_nothing(
 def test_other_methods_are_refused(signed_in: Callable[..., Client], agent: Agent) -> None:
     operator = signed_in("operator")
     for change in CHANGES:
-        assert operator.get(PAGE + change).status_code == 405
+        assert operator.put(PAGE + change).status_code == 405
     assert operator.post(LIST).status_code == operator.post(PAGE).status_code == 405
 
 
@@ -77,7 +77,7 @@ def test_the_list_asks_the_same_queries_for_one_and_for_many(
         services.create_agent(agent_id=f"bot-{number}", author=person("bob"))
     with CaptureQueriesContext(connection) as many:
         viewer.get(LIST)
-    assert len(one) == len(many) <= 8
+    assert len(one) == len(many) <= 9
 
 
 def test_the_list_shows_mode_traces_and_waiting_deltas(
@@ -89,10 +89,28 @@ def test_the_list_shows_mode_traces_and_waiting_deltas(
         agent=agent, trace_id="t", success=True, captured_at=timezone.now()
     )
     answer = signed_in("viewer").get(LIST, {"mode": "auto", "q": "air"})
-    ((row, traffic, threshold),) = answer.context["rows"]
-    assert (row.waiting, traffic.traces, threshold) == (1, 1, 0.0)
+    ((_, traffic, threshold, waiting, paused),) = answer.context["rows"]
+    assert (waiting, traffic.traces, threshold, paused) == (1, 1, 0.0, False)
     assert "auto ≥ 0.00" in answer.content.decode()
     assert answer.client.get(LIST, {"mode": "dry_run"}).context["rows"] == []
+
+
+def test_the_list_is_narrowed_to_what_waits_is_paused_or_has_settings(
+    signed_in: Callable[..., Client], agent: Agent, propose: Callable[..., Any]
+) -> None:
+    services.create_agent(agent_id="other", author=person("bob"))
+    operator = signed_in("operator")
+
+    def shown(state: str) -> list[str]:
+        rows = operator.get(LIST, {"state": state}).context["rows"]
+        return [row[0].agent_id for row in rows]
+
+    assert [shown(state) for state in ("waiting", "paused", "set")] == [[], [], []]
+    propose()
+    operator.post(PAGE + "pause/", {"reason": "looping"})
+    operator.post(PAGE + "overrides/", {THRESHOLD: "0.9"})
+    assert [shown(s) for s in ("waiting", "paused", "set")] == [["airline"]] * 3
+    assert shown("") == ["other", "airline"]
 
 
 # ---- making one ----
@@ -146,6 +164,21 @@ def test_settings_are_overridden_for_one_agent_and_taken_back(
     assert AuditEvent.objects.filter(event="setting_set").count() == 4
 
 
+def test_a_setting_says_where_its_value_comes_from_and_who_set_it(
+    signed_in: Callable[..., Client], agent: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator = signed_in("operator", "ann")
+    monkeypatch.setenv("ACE_EVOLUTION_INTERVAL", "100")
+    operator.post(PAGE + "overrides/", {THRESHOLD: "0.85"})
+    answer = operator.get(PAGE)
+    rows = {row["name"]: row for row in answer.context["overrides"]}
+    assert (rows[THRESHOLD]["own"], rows[THRESHOLD]["setter"].actor) == (0.85, "person:ann")
+    assert rows["ACE_EVOLUTION_INTERVAL"]["from_environment"]
+    page = answer.content.decode()
+    assert "from the installation’s environment" in page
+    assert "from nothing to 0.85" in page
+
+
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
@@ -161,12 +194,39 @@ def test_a_setting_out_of_range_leaves_all_of_them_as_they_were(
     signed_in: Callable[..., Client], agent: Agent, field: str, value: str, words: str
 ) -> None:
     fields = {"ACE_MIN_TRACES_FOR_EVOLUTION": "77", field: value}
-    answer = signed_in("operator").post(PAGE + "overrides/", fields, follow=True)
+    answer = signed_in("operator").post(PAGE + "overrides/", fields)
+    assert answer.status_code == 400
     assert words in answer.content.decode()
+    assert 'value="77"' in answer.content.decode()
     assert Agent.objects.get().overrides == {}
 
 
 # ---- the end ----
+def test_before_an_agent_is_erased_the_page_says_what_goes_with_it(
+    signed_in: Callable[..., Client], agent: Agent
+) -> None:
+    ExecutionTrace.objects.create(
+        agent=agent, trace_id="t", success=True, captured_at=timezone.now()
+    )
+    answer = signed_in("operator").get(PAGE + "delete/")
+    held = {what: count for what, count, _ in answer.context["held"]}
+    assert (held["versions of its playbook"], held["bullets with their history"]) == (1, 2)
+    assert (held["traces"], held["audit events"]) == (1, 2)
+
+
+def test_an_erased_agent_is_named_by_no_verification(
+    signed_in: Callable[..., Client], agent: Agent
+) -> None:
+    operator = signed_in("operator")
+    AuditEvent.objects.filter(chain="airline", number=1).update(actor="person:mallory")
+    operator.post("/audit/verify/", {"chain": "airline"})
+    operator.post("/audit/verify/")
+    operator.post(PAGE + "delete/", {"typed": "airline"})
+    (row,) = Verification.objects.all()
+    assert row.problems[0]["problem"] == "its hash does not hold"
+    assert "airline" not in str((row.problems, row.place))
+
+
 def test_an_agent_is_erased_once_its_id_was_typed(
     signed_in: Callable[..., Client], agent: Agent
 ) -> None:

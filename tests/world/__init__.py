@@ -80,6 +80,7 @@ def make_world(
         "": {"agent_id": "airline-support", "jti": row.jti},
         "guided": {"pk": _demo_delta().pk},
         "review": {"pk": deltas["plain"].pk},
+        "playbooks": {"bullet_id": history.LIMIT},
         "traces": {"pk": failed.pk, "other": other.pk, "number": 1},
         "runs": {"pk": done["llm"].pk},
         "training": {"pk": jobs["running"].pk, "number": trajectory.pk},
