@@ -58,10 +58,6 @@ class Samples:
         most = counted.annotate(n=Count("pk")).order_by("-n")[0][0]
         return [most, EvolutionRun.objects.filter(generator="llm").latest("pk").pk]
 
-    def person(self) -> int:
-        """Return the first person made."""
-        return int(get_user_model().objects.earliest("pk").pk)
-
     def jobs(self) -> list[int]:
         """Return the largest training job and the newest."""
         return [TrainingJob.objects.earliest("pk").pk, TrainingJob.objects.latest("pk").pk]
@@ -101,7 +97,6 @@ _ROWS: dict[str, Callable[[Samples], list[dict[str, Any]]]] = {
     "call": _call,
     "person": lambda samples: _keys([get_user_model()._default_manager.latest("pk").pk]),
     "bullet": _bullet,
-    "person": lambda samples: _keys([samples.person()]),
 }
 
 

@@ -41,7 +41,8 @@ _FOCUSED = """() => {
   const first = !e.dataset.walked;
   e.dataset.walked = "1";
   const style = getComputedStyle(e);
-  const box = e.getBoundingClientRect();
+  // A link in a plot is as large as the tip that it shows; what is hit is its area.
+  const box = ((e instanceof SVGElement && e.querySelector("rect")) || e).getBoundingClientRect();
   const marked = (style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 1)
     || e.matches("input[type=file]");
   const left = Math.max(0, box.left), right = Math.min(innerWidth, box.right);
