@@ -116,6 +116,8 @@ def _queries(samples: Samples) -> dict[str, list[str]]:
             "since=2020-01-01&until=2021-01-01",
             f"before={_middle(AuditEvent)}",
         ],
+        "agent_tokens": ["state=live"],
+        "tokens": ["state=unused", "q=nobody-like-this"],
         "budget": ["simulated=1", "calls=all"],
         "delta": ["edit=1"],
         "playbook": ["version=2", "section=strategies", "find=refund", "find=nobody-like-this"],

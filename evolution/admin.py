@@ -32,7 +32,7 @@ class ExecutionTraceAdmin(InspectOnly):
     list_filter = ("success", "origin")
     search_fields = ("agent__agent_id", "trace_id", "id")
     search_help_text = "An agent, a trace or a row, exactly: airline t-17"
-    large_fields = ("steps", "metadata", "bullets")
+    large_fields = ("steps", "metadata", "bullets", "search")
     is_large = searches_exactly = True
 
     def view_on_site(self, row: ExecutionTrace) -> str:

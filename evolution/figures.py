@@ -9,7 +9,7 @@ from django.db.models.functions import TruncHour
 
 from ace_project.core.work.leases import JobStatus
 from evolution.intervals import Share
-from evolution.models import EvolutionRun, ExecutionTrace
+from evolution.models import EvolutionRun, ExecutionTrace, Origin
 from playbooks.models import Agent
 
 _SUCCEEDED = Count("pk", filter=Q(success=True))
@@ -24,9 +24,10 @@ def success_between(start: datetime, end: datetime) -> dict[int, Share]:
 
 def _captured(start: datetime, end: datetime) -> QuerySet[ExecutionTrace]:
     # Both outcomes are named so that the index over (success, captured_at) serves the range.
-    return ExecutionTrace.objects.filter(
+    rows = ExecutionTrace.objects.filter(
         success__in=(True, False), captured_at__gte=start, captured_at__lt=end
     )
+    return rows.exclude(origin=Origin.TEST)
 
 
 def success_by_hour(start: datetime, hours: int) -> list[Share]:

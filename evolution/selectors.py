@@ -11,7 +11,7 @@ from django.db.models import F, QuerySet, Sum
 from ace_project.core.work import queue
 from ace_project.core.work.leases import ACTIVE, JobStatus
 from evolution.exhibits import Extract, ExtractStep
-from evolution.models import DailyTally, EvolutionRun, ExecutionTrace
+from evolution.models import DailyTally, EvolutionRun, ExecutionTrace, Origin
 from evolution.runs import Run, Step
 from playbooks.judges.evidence import TRUSTED_ORIGINS
 from playbooks.models import Agent
@@ -62,7 +62,8 @@ def pending_traces(agent: Agent, *, at_most: int = 10_000) -> int:
 
 
 def _pending(agent: Agent, run: EvolutionRun | None) -> QuerySet[ExecutionTrace]:
-    return ExecutionTrace.objects.filter(agent=agent, id__gt=run.watermark if run else 0)
+    rows = ExecutionTrace.objects.filter(agent=agent, id__gt=run.watermark if run else 0)
+    return rows.exclude(origin=Origin.TEST)
 
 
 def missing_traces(agent: Agent) -> int:
@@ -167,7 +168,8 @@ _WINDOW = 10
 _SELECT = """
 WITH recent AS (
   SELECT id, task_type, playbook_version, captured_at FROM execution_traces
-  WHERE agent_id = %(agent)s AND id <= %(newest)s ORDER BY captured_at DESC LIMIT %(window)s),
+  WHERE agent_id = %(agent)s AND id <= %(newest)s AND origin <> 'test'
+  ORDER BY captured_at DESC LIMIT %(window)s),
 ranked AS (
   SELECT id, row_number() OVER (
     PARTITION BY task_type, playbook_version ORDER BY captured_at DESC, id DESC) AS place

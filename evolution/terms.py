@@ -32,7 +32,7 @@ PREFIX_CHARS = 3
 _WORD = re.compile(r"[^\W_]+")
 # What tells two instances of one error apart: numbers, and ids with a digit in them.
 _INSTANCE = re.compile(r"\b(?=\w*\d)[0-9a-fA-F]{8,}\b|\d+(?:[.,]\d+)*")
-_ORIGINS = {"agent": "a", "imported": "i", "third_party": "t", "workshop": "w"}
+_ORIGINS = {"agent": "a", "imported": "i", "third_party": "t", "workshop": "w", "test": "x"}
 
 
 def words(text: str) -> list[str]:

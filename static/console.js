@@ -194,13 +194,32 @@
   document.addEventListener("click", (event) => event.target.closest("[data-dismiss]")?.closest("[data-toast]")?.remove());
 
   // ---- copy: data-copy names the element whose text is copied ----
+  function select(element) {
+    const range = document.createRange();
+    range.selectNodeContents(element);
+    getSelection().removeAllRanges();
+    getSelection().addRange(range);
+  }
+
+  // A page that came without TLS has no clipboard: what is to be copied is selected then.
+  async function copy(source) {
+    try {
+      await navigator.clipboard.writeText(source.textContent.trim());
+      return "Copied";
+    } catch {
+      select(source);
+      return "Selected: copy it by hand";
+    }
+  }
+
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-copy]");
     const source = button && document.querySelector(button.dataset.copy);
     if (!source) return;
-    await navigator.clipboard.writeText(source.textContent.trim());
-    button.dataset.copied = "";
-    setTimeout(() => delete button.dataset.copied, 1500);
+    button.dataset.copied = await copy(source);
+    const said = document.getElementById("said");
+    if (said) said.textContent = button.dataset.copied;
+    setTimeout(() => delete button.dataset.copied, 2500);
   });
 
   // ---- clocks: the same words as figures.py ----
@@ -247,21 +266,14 @@
     for (const field of all("form[data-autosubmit] :disabled")) field.disabled = false;
   });
 
-  // ---- htmx: polling rests while nobody looks; a lost server is said once ----
-  document.addEventListener("htmx:beforeRequest", (event) => {
-    if (document.hidden && event.target.matches("[data-poll]")) event.preventDefault();
-  });
-
-  document.addEventListener("visibilitychange", () => {
-    if (document.hidden) return;
-    tick();
-    for (const element of all("[data-poll]")) window.htmx?.trigger(element, "ace:refresh");
-  });
+  // ---- htmx: a lost server is said once; of live regions live.js tells ----
+  document.addEventListener("visibilitychange", tick);
 
   for (const name of ["htmx:sendError", "htmx:responseError"]) {
     document.addEventListener(name, (event) => {
-      if (document.querySelector(".ace-toast--error")) return;
+      if (event.target.matches?.("[data-live]") || document.querySelector(".ace-toast--error")) return;
       const status = event.detail.xhr?.status;
+      if (status === 401) return say("You are signed out. Reload the page and sign in.");
       say(status ? `The server refused that (${status}). Reload the page and try again.` : "The server does not answer. This page shows what was last known.");
     });
   }

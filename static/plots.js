@@ -191,10 +191,6 @@
     }
   }
 
-  // A refresh morphs the page around what a script has drawn.
-  const callbacks = window.Idiomorph.defaults.callbacks;
-  callbacks.beforeNodeMorphed = (old) => !(old instanceof Element && old.matches("[data-keep]"));
-
   function repaint() {
     for (const { plot } of drawn.values()) plot.redraw(false);
   }

@@ -14,9 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from ace_project.console import keyset, recent, refusals, two_person, visitor, waivers
 from ace_project.console.agent_settings import Attempt, attempt_of, overrides_of, set_lately
 from ace_project.console.asked import asked as asked_of
-from ace_project.core.models import ApiToken
 from ace_project.core.people import Role, needs
-from ace_project.core.tokens import AGENT_SCOPES, SCOPES
 from ace_project.core.work.leases import ACTIVE
 from evolution import selectors as evolution
 from evolution.llm import gateway
@@ -43,7 +41,6 @@ STATES: dict[str, tuple[str, Q | Exists]] = {
     "paused": ("Evolution paused", Exists(Pause.objects.filter(agent=OuterRef("pk")))),
     "set": ("With settings of its own", ~_SET),
 }
-MOST_TOKENS = 100
 
 
 @needs(Role.VIEWER)
@@ -98,8 +95,7 @@ def create(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         with refusals.shown(request):
             agent = services.create_agent(**form.cleaned_data, author=visitor.actor_of(request))
-            messages.success(request, f"{agent.agent_id} is there. Issue it a token to begin.")
-            return redirect("console:agent", agent.agent_id)
+            return redirect("console:connect", agent.agent_id)
     status = 400 if form.is_bound else 200
     return render(request, "agent_new.html", {"form": form}, status=status)
 
@@ -129,8 +125,6 @@ def page_context(
         "usual_model": settings.ACE_LLM_MODEL,
         "asks_model": gateway.is_configured(),
         "threshold": _threshold(agent),
-        "tokens": ApiToken.objects.filter(agent_id=agent.agent_id)[:MOST_TOKENS],
-        "scopes": [(scope, scope in AGENT_SCOPES) for scope in SCOPES],
         "traffic": recent.traffic([agent])[agent.pk],
         "status": evolution.evolution_status(agent),
         "right_now": timezone.now(),

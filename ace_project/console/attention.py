@@ -40,7 +40,7 @@ def attention(now: datetime, state: Machinery, agents: Sequence[Agent]) -> list[
 
 def _stuck(state: Machinery) -> list[Item]:
     if not state.is_stuck:
-        return []
+        return _silent(state)
     jobs = "1 job waits" if state.queued == 1 else f"{state.queued} jobs wait"
     url = reverse("console:runs")
     text = "No worker has said that it lives for 10 s. Start one: manage.py worker."
@@ -55,6 +55,16 @@ def _stuck(state: Machinery) -> list[Item]:
             (Action("See the queue", url),),
         )
     ]
+
+
+def _silent(state: Machinery) -> list[Item]:
+    """Return a line where the last worker ended without a word: one that is stopped says so."""
+    if state.workers or state.last_beat is None:
+        return []
+    title = "No worker runs: nothing is learned meanwhile"
+    text = "Nothing waits yet. Start one: manage.py worker. The last one was heard"
+    url = reverse("console:runs")
+    return [Item("warn", "alert-triangle", "Worker", title, url, text, since=state.last_beat)]
 
 
 def _losing(now: datetime, agents: Sequence[Agent]) -> list[Item]:

@@ -9,11 +9,11 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from ace_project.console import calls, refusals, spend
+from ace_project.console import calls, live, refusals, spend
 from ace_project.console.decisions import reason_of
 from ace_project.console.quality import quality_figures
 from ace_project.console.templatetags import figures
@@ -33,6 +33,7 @@ SHOWN_EVENTS = 12
 SHOWN_BREAKERS = 50
 SHOWN_WAIVERS = 50
 ALL = "all agents"
+REFRESH_SECONDS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +88,10 @@ def page(request: HttpRequest) -> HttpResponse:
         "waivers": _waivers(now),
         **_raising(request, [month.total, *found.agents]),
         "quality": quality_figures(request, now),
+        # Without a model and without calls no figure here can change.
+        "refresh": REFRESH_SECONDS if newest or gateway.is_configured() else 0,
     }
-    return render(request, "budget.html", context)
+    return live.answer(request, "budget.html", "parts/budget_live.html", context)
 
 
 def _month(found: Overview, now: datetime) -> spend.Month:

@@ -143,12 +143,17 @@ def _draft(request: HttpRequest) -> str:
     return request.POST.get("text", "") or request.POST.get("reason", "")
 
 
+def _blocking(delta: Delta) -> list[str]:
+    return [str(v.get("judge")) for v in delta.verdicts if v.get("outcome") == "block"]
+
+
 def _judged(delta: Delta, *, moved: bool) -> dict[str, Any]:
     """Return what the judges said, and which of them an operator may waive."""
     waivable = [str(v.get("judge")) for v in delta.verdicts if may_be_waived(v)]
     return {
         "words": words_of(delta.verdicts, moved=moved),
         "council": council_of(delta.verdicts),
+        "held_by": next((j.removeprefix("council_") for j in _blocking(delta)), ""),
         "agreement": agreement_of(delta),
         "models": models_of(delta),
         "waivable": list(dict.fromkeys(waivable)),

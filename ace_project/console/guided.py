@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
+from django.db.models import Exists, OuterRef
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from ace_project.console import undo
+from ace_project.console import live, undo
 from ace_project.console.decisions import explain
 from ace_project.console.evidence import Evidence, read_evidence
 from ace_project.console.machinery import machinery
@@ -18,7 +19,7 @@ from ace_project.console.visitor import actor_of, may
 from ace_project.core.errors import AceError, Conflict
 from ace_project.core.people import Role, needs
 from ace_project.core.work.leases import ACTIVE, JobStatus
-from evolution.models import ExecutionTrace
+from evolution.models import ExecutionTrace, Origin
 from playbooks import services
 from playbooks.models import Agent, Delta, DeltaStatus
 from training.models import Comparison
@@ -47,8 +48,9 @@ class Lesson:
 
 
 def is_new() -> bool:
-    """Return whether nothing but simulated agents has worked here yet."""
-    return not ExecutionTrace.objects.filter(agent__simulated=False).exists()
+    """Return whether nothing but simulated agents and tests has worked here yet."""
+    real = ExecutionTrace.objects.filter(agent=OuterRef("pk")).exclude(origin=Origin.TEST)
+    return not Agent.objects.filter(Exists(real), simulated=False).exists()
 
 
 def guide(request: HttpRequest, pk: int | None = None) -> dict[str, Any] | None:
@@ -151,7 +153,8 @@ def _progress(job: Comparison | None) -> dict[str, Any]:
 
 def card(request: HttpRequest, pk: int) -> HttpResponse:
     """Return the card alone, as htmx morphs it into the page."""
-    return render(request, "parts/guided.html", {"guide": guide(request, pk)})
+    part = "parts/guided.html"
+    return live.answer(request, part, part, {"guide": guide(request, pk)})
 
 
 def _lesson(pk: int) -> Delta:

@@ -4,12 +4,10 @@ from typing import Any
 
 from django.db.models import Count, Max, Q
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.utils import timezone
-from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_safe
 
-from ace_project.console import job_effects, job_figures, job_reasons
+from ace_project.console import job_effects, job_figures, job_reasons, live
 from ace_project.console.job_curves import curves
 from ace_project.core.people import Role, needs
 from training import selectors
@@ -23,12 +21,8 @@ _SINGLE = (EvaluationKind.BASELINE, EvaluationKind.TEST)
 @require_safe
 def job(request: HttpRequest, pk: int) -> HttpResponse:
     """Show one job; asked by htmx, only the part that changes while it goes on."""
-    template = (
-        "parts/training_live.html" if "HX-Request" in request.headers else "training_job.html"
-    )
-    response = render(request, template, page_context(job_of(pk)))
-    patch_vary_headers(response, ["HX-Request"])
-    return response
+    context = page_context(job_of(pk))
+    return live.answer(request, "training_job.html", "parts/training_live.html", context)
 
 
 def job_of(pk: int) -> TrainingJob:
@@ -71,11 +65,11 @@ def page_context(job: TrainingJob) -> dict[str, Any]:
     }
 
 
-def _refresh(job: TrainingJob) -> str:
-    """Return how often the page asks for itself; empty where nothing changes any more."""
+def _refresh(job: TrainingJob) -> int:
+    """Return every how many seconds the page asks for itself; 0 where nothing changes any more."""
     if job.state in job_figures.ENDED:
-        return ""
-    return "10s" if job.state == JobState.PAUSED else "2s"
+        return 0
+    return 10 if job.state == JobState.PAUSED else 2
 
 
 def _evaluations(job: TrainingJob) -> dict[str, Any]:

@@ -5,10 +5,9 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from ace_project.console import keyset
+from ace_project.console import keyset, live
 from ace_project.console.asked import asked as asked_of
 from ace_project.core.people import Role, needs
 from playbooks.models import Agent
@@ -16,6 +15,7 @@ from training import selectors
 from training.models import Evaluation, EvaluationKind, JobState, TrainingJob
 
 MOST_AGENTS = 200
+_GOING = (JobState.QUEUED, JobState.RUNNING)
 
 
 @needs(Role.VIEWER)
@@ -30,9 +30,9 @@ def jobs(request: HttpRequest) -> HttpResponse:
         "rows": [(row, latest.get(row.pk)) for row in page.rows],
         "filters": _filters(asked),
         "clear_url": request.path if any(asked.values()) else "",
-        "going": any(row.state in (JobState.QUEUED, JobState.RUNNING) for row in page.rows),
+        "refresh": live.every(request, any(row.state in _GOING for row in page.rows)),
     }
-    return render(request, "training.html", context)
+    return live.answer(request, "training.html", "parts/training_list.html", context)
 
 
 def _rows(asked: dict[str, str]) -> QuerySet[TrainingJob]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Count, F, Max, Min
+from django.db.models import Count, F, Max, Min, Q
 from django.db.models.functions import Coalesce, Now
 
 from ace_project.core.models import WorkerBeat
@@ -39,8 +39,9 @@ class Machinery:
 
 def machinery() -> Machinery:
     """Return the present state, by the database's clock."""
-    workers = WorkerBeat.objects.filter(beat_at__gte=Now() - ALIVE).count()
-    last = WorkerBeat.objects.aggregate(last=Max("beat_at"))["last"]
+    beats = WorkerBeat.objects.aggregate(
+        alive=Count("pk", filter=Q(beat_at__gte=Now() - ALIVE)), last=Max("beat_at")
+    )
     waiting = [
         rows.filter(status=JobStatus.QUEUED).aggregate(n=Count("pk"), oldest=Min(since))
         for rows, since in (
@@ -54,4 +55,4 @@ def machinery() -> Machinery:
     queued = sum(row["n"] for row in waiting)
     trainings = TrainingJob.objects.filter(status__in=ACTIVE).count()
     oldest = min(moments, default=None)
-    return Machinery(workers, last, queued, oldest, pace.opens_at(), trainings)
+    return Machinery(beats["alive"], beats["last"], queued, oldest, pace.opens_at(), trainings)

@@ -18,6 +18,7 @@ BUDGET_EXCEEDED = "budget_exceeded"
 WORRYING, USED_UP = 75, 100
 SHOWN_BUDGETS = 4
 SHOWN_BREAKERS = 3
+BREAKER = "Breaker"
 _LOOKED_AT = 60
 # How evolution.ledger.BudgetExceeded begins; a month's scope has its month behind it.
 _NAMED_SCOPE = re.compile(r"the budget of (global|agent:\d+|run:\d+)\b")
@@ -102,7 +103,7 @@ def _breakers() -> list[Item]:
         Item(
             "warn",
             "alert-triangle",
-            "Breaker",
+            BREAKER,
             f"{row.model} is not asked: {row.failures} {_failures(row.failures)} in a row",
             url,
             f"{row.last_error[:160]}. Another model is asked, or none. The breaker opened",

@@ -6,15 +6,16 @@ from typing import Any
 
 from django.db.models import Count, Min, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from ace_project.console import guided
+from ace_project.console import guided, live
 from ace_project.console.attention import attention
+from ace_project.console.first_steps import FirstSteps, first_steps
 from ace_project.console.items import Item
 from ace_project.console.keyset import whole_number
 from ace_project.console.machinery import machinery
+from ace_project.console.money_items import BREAKER, SHOWN_BREAKERS
 from ace_project.console.proposal import headline
 from ace_project.console.spend import month
 from ace_project.console.visitor import may
@@ -53,27 +54,36 @@ class AgentRow:
 @require_safe
 @needs(Role.VIEWER)
 def overview(request: HttpRequest) -> HttpResponse:
-    """Show the page; an htmx request for a lesson gets the first-run card alone."""
+    """Show the page; asked by htmx, the part that moves, or of a lesson the first-run card."""
     lesson = whole_number(request, "lesson")
-    if lesson and request.headers.get("HX-Request"):
+    if lesson and live.is_asked_for_part(request):
         return guided.card(request, lesson)
+    context = _context(request, lesson)
+    return live.answer(request, "overview.html", "parts/overview_live.html", context)
+
+
+def _context(request: HttpRequest, lesson: int | None) -> dict[str, Any]:
     now = timezone.now()
     state = machinery()
     changed = Agent.objects.select_related("playbook").order_by("-playbook__updated_at")
     agents = list(changed[:LOOKED_AT])
     is_new = guided.is_new()
     guide = guided.guide(request, lesson) if is_new or lesson else None
+    steps = first_steps() if is_new else None
     items, waiting = attention(now, state, agents), _waiting()
     today, yesterday = success_between(now - DAY, now), success_between(now - 2 * DAY, now - DAY)
-    context = {
+    return {
         "now": now,
         "is_new": is_new,
         "guide": guide,
-        "heading": _heading(items, waiting["all"]),
+        "steps": steps,
+        "heading": _heading(items, waiting["all"], steps, is_guided=bool(guide and is_new)),
         "items": items,
         "waiting": waiting,
         "success": _success(today, yesterday, now),
         "state": state,
+        "open_breakers": sum(item.mark == BREAKER for item in items),
+        "most_breakers": SHOWN_BREAKERS,
         "month": month(now),
         "is_configured": gateway.is_configured(),
         "agents": _agents(agents[:SHOWN_AGENTS], today, yesterday),
@@ -82,20 +92,28 @@ def overview(request: HttpRequest) -> HttpResponse:
         "decided": _decided(now),
         "may_decide": may(request, Role.REVIEWER),
     }
-    return render(request, "overview.html", context)
 
 
-def _heading(items: list[Item], waiting: int) -> str:
-    """Return the answer: what is red, and how many deltas wait."""
+def _heading(
+    items: list[Item], waiting: int, steps: FirstSteps | None, *, is_guided: bool = False
+) -> str:
+    """Return the answer: what is red, and how many deltas wait; to a newcomer, what comes next."""
     red = sum(item.tone == "red" for item in items)
+    if is_guided and not red:
+        return "Teach a simulated agent, then connect your own"
+    if steps and not red and not waiting:
+        return steps.heading
     parts = []
     if red:
         parts.append(f"{_number(red)} {'thing is' if red == 1 else 'things are'} red")
     if waiting:
         word = "delta is" if waiting == 1 else "deltas are"
         parts.append(f"{_number(waiting)} {word} waiting")
+    worth = len(items) - red if not waiting else 0
+    if worth:
+        parts.append(f"{_number(worth)} {'thing needs' if worth == 1 else 'things need'} a look")
     if not parts:
-        return "Nothing needs you" if not items else "Nothing is red, nothing waits"
+        return "Nothing needs you"
     return ", ".join([parts[0], *(part[0].lower() + part[1:] for part in parts[1:])])
 
 

@@ -12,7 +12,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
-from ace_project.console import calls, saved_views, undo, waiting
+from ace_project.console import calls, queue_news, saved_views, undo, waiting
 from ace_project.console.calls import Bill
 from ace_project.console.decisions import MANY, Refused, carry_out_many, explain
 from ace_project.console.evidence import Evidence, read_evidence
@@ -56,6 +56,8 @@ def queue(request: HttpRequest) -> HttpResponse:
     filters = waiting.read_filters(request.GET)
     if request.method == "POST":
         return _decide(request, filters)
+    if queue_news.is_asked(request):
+        return queue_news.answer(request, filters)
     refused = {int(pk): why for pk, why in request.session.pop(_RESULTS, [])}
     page = keyset_page(request, filters.select())
     rows = _rows(page.rows, filters, refused)
@@ -82,6 +84,7 @@ def queue(request: HttpRequest) -> HttpResponse:
         if filters.is_narrowed
         else "",
         "decides": filters.status in ("", "conflict", "changes_requested"),
+        **queue_news.watch(request, filters),
         "elsewhere": [Refused(pk, why) for pk, why in refused.items()],
     }
     return render(request, "review.html", context)

@@ -7,13 +7,12 @@ from django.conf import settings
 from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.utils import timezone
-from django.utils.cache import patch_vary_headers
 from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_POST, require_safe
 
-from ace_project.console import keyset, refusals, visitor
+from ace_project.console import keyset, live, refusals, visitor
 from ace_project.console.asked import asked as asked_of
 from ace_project.console.conversation import conversation
 from ace_project.console.money_items import BUDGET_EXCEEDED, exceeded_words, raise_action
@@ -56,16 +55,18 @@ def runs(request: HttpRequest) -> HttpResponse:
     if asked["status"] in JobStatus.values:
         rows = rows.filter(status=asked["status"])
     statuses = [("", "Any status"), *((s.value, s.value) for s in JobStatus)]
+    page = keyset.keyset_page(request, rows)
     context = {
-        "page": keyset.keyset_page(request, rows),
+        "page": page,
         "filters": [
             {"name": "status", "label": "Status", "value": asked["status"], "options": statuses},
             {"name": "agent", "label": "Agent, exactly", "value": asked["agent"]},
         ],
         "clear_url": request.path if any(asked.values()) else "",
+        "refresh": live.every(request, any(run.status in ACTIVE for run in page.rows)),
         **_paused(),
     }
-    return render(request, "runs.html", context)
+    return live.answer(request, "runs.html", "parts/runs_list.html", context)
 
 
 def _paused() -> dict[str, Any]:
@@ -94,10 +95,7 @@ def run(request: HttpRequest, pk: int) -> HttpResponse:
         **_exceeded(found),
         "now_running": found.status == JobStatus.RUNNING,
     }
-    template = "parts/run_live.html" if "HX-Request" in request.headers else "run.html"
-    response = render(request, template, context)
-    patch_vary_headers(response, ["HX-Request"])
-    return response
+    return live.answer(request, "run.html", "parts/run_live.html", context)
 
 
 def _exceeded(run: EvolutionRun) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from ace_project.console import (
     budget,
     bullet,
     calls,
+    connect,
     delta,
     guided,
     job,
@@ -112,10 +113,11 @@ governing: list[URLPattern] = [
     path("agents/<agent_id:agent_id>/waivers/", waivers.waive, name="waive"),
     path("agents/<agent_id:agent_id>/waivers/<int:pk>/end/", waivers.end, name="waiver_end"),
     path("agents/<agent_id:agent_id>/delete/", agent_end.delete, name="agent_delete"),
-    path("agents/<agent_id:agent_id>/tokens/", tokens.issue, name="token_issue"),
-    path(
-        "agents/<agent_id:agent_id>/tokens/<uuid:jti>/revoke/", tokens.revoke, name="token_revoke"
-    ),
+    path("agents/<agent_id:agent_id>/connect/", connect.connect, name="connect"),
+    path("agents/<agent_id:agent_id>/connect/test/", connect.test_trace, name="test_trace"),
+    path("agents/<agent_id:agent_id>/tokens/", tokens.of_agent, name="agent_tokens"),
+    path("tokens/", tokens.of_all, name="tokens"),
+    path("tokens/<uuid:jti>/revoke/", tokens.revoke, name="token_revoke"),
     path("budget/", budget.page, name="budget"),
     path("budget/raise/", budget.raise_limit, name="budget_raise"),
     path("calls/<uuid:pk>/", calls.call, name="call"),

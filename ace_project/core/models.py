@@ -15,11 +15,17 @@ class ApiToken(models.Model):
     scopes = models.JSONField(default=list)
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField()
+    # Who issued and revoked it, as `kind:name`; empty for a terminal.
+    created_by = models.CharField(max_length=255, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+    revoked_by = models.CharField(max_length=255, blank=True)
+    # Behind by up to a minute: see core.tokens.note_use.
+    last_used_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         db_table = "api_tokens"
         ordering = ["-created_at"]
+        indexes = [models.Index(fields=["-created_at", "-jti"], name="api_token_newest")]
 
     def __str__(self) -> str:
         return f"{self.agent_id or 'all agents'} {self.jti}"

@@ -11,7 +11,8 @@ from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 
 from ace_project.core.errors import NotFound
 
@@ -60,7 +61,14 @@ def needs(
                 raise PermissionDenied(f"this needs the role {role.name.lower()}")
             return view(request, *args, **kwargs)
 
-        return guarded
+        @wraps(view)
+        def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            # A redirect would put the sign-in page where a part of a page belongs.
+            if "HX-Request" in request.headers and not request.user.is_authenticated:
+                return HttpResponse(status=401, headers={"WWW-Authenticate": "Session"})
+            return guarded(request, *args, **kwargs)
+
+        return answered
 
     return decorate
 

@@ -3,12 +3,14 @@
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from uuid import UUID
 
 import jwt
 from django.conf import settings
+from django.db import Error
+from django.db.models import Q
 from django.db.models.fields.json import KT
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
@@ -44,6 +46,10 @@ AGENT_SCOPES = (
     "training:view",
 )
 _ALGORITHM = "HS256"
+# A token's last use is written at most so often by a process, and so often in all.
+USE_SECONDS = 60
+_MOST_NOTED = 10_000
+_noted: dict[str, float] = {}
 LIVE = b"live"
 LIVE_SECONDS = 30
 ASK_SECONDS = 600
@@ -73,9 +79,12 @@ def issue(
     scopes: Sequence[str] = (),
     days: int = 90,
     name: str = "",
+    by: str = "",
     now: datetime | None = None,
 ) -> tuple[str, ApiToken]:
     """Return a new token's text, which is shown once and never stored, and its row.
+
+    `by` is who asked for it, as `kind:name`; empty for a terminal.
 
     Raises InvalidInput for an unknown scope or a lifetime outside 1 to 3650 days.
     """
@@ -87,7 +96,9 @@ def issue(
     now = now or timezone.now()
     chosen = sorted(set(scopes)) or list(AGENT_SCOPES)
     expires = now + timedelta(days=days)
-    row = ApiToken.objects.create(agent_id=agent_id, scopes=chosen, expires_at=expires, name=name)
+    row = ApiToken.objects.create(
+        agent_id=agent_id, scopes=chosen, expires_at=expires, name=name, created_by=by
+    )
     claims: dict[str, object] = {
         "sub": f"agent:{agent_id}" if agent_id else f"service:{name or row.jti}",
         "scope": " ".join(chosen),
@@ -143,10 +154,26 @@ def is_live(jti: str) -> bool:
     return ApiToken.objects.filter(jti=jti, revoked_at=None).exists()
 
 
-def revoke(jti: str) -> bool:
+def revoke(jti: str, *, by: str = "") -> bool:
     """Revoke a token at once; False if there is none that is live."""
     _ask_again([jti])
-    return bool(ApiToken.objects.filter(jti=jti, revoked_at=None).update(revoked_at=timezone.now()))
+    live = ApiToken.objects.filter(jti=jti, revoked_at=None)
+    return bool(live.update(revoked_at=timezone.now(), revoked_by=by))
+
+
+def note_use(jti: str, now: float) -> None:
+    """Write down that a token is in use; `now` is a Unix time. No call fails because of it."""
+    if now - _noted.get(jti, 0.0) < USE_SECONDS:
+        return
+    if len(_noted) >= _MOST_NOTED:
+        _noted.clear()
+    _noted[jti] = now
+    moment = datetime.fromtimestamp(now, UTC)
+    long_ago = Q(last_used_at=None) | Q(last_used_at__lt=moment - timedelta(seconds=USE_SECONDS))
+    try:
+        ApiToken.objects.filter(long_ago, jti=jti, revoked_at=None).update(last_used_at=moment)
+    except Error as error:
+        logger.warning("the use of token %s is not written down: %s", jti, error)
 
 
 def erase(agent_id: str) -> None:

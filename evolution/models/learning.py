@@ -20,6 +20,8 @@ class Origin(models.TextChoices):
     IMPORTED = "imported"
     THIRD_PARTY = "third_party"
     WORKSHOP = "workshop"
+    # Sent from the console to try the way: counted nowhere, and never evidence.
+    TEST = "test"
 
 
 class ExecutionTrace(models.Model):

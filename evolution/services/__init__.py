@@ -11,7 +11,12 @@ from evolution.services.runs import (
     start_due_runs,
     start_run,
 )
-from evolution.services.traces import record_batch, record_rows, record_trace
+from evolution.services.traces import (
+    record_batch,
+    record_rows,
+    record_test_trace,
+    record_trace,
+)
 
 __all__ = [
     "StartResult",
@@ -21,6 +26,7 @@ __all__ = [
     "raise_limit",
     "record_batch",
     "record_rows",
+    "record_test_trace",
     "record_trace",
     "resume_evolution",
     "retry_run",

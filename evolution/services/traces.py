@@ -13,8 +13,9 @@ from psycopg.errors import DeadlockDetected
 from pydantic_core import to_json
 
 from ace_project.core.errors import NotFound, Unauthenticated
-from evolution.ingest import RecordedTrace, TraceRow, parse_trace, row_of
+from evolution.ingest import RecordedTrace, Trace, TraceRow, parse_trace, row_of
 from evolution.models import Origin
+from playbooks.actors import Actor
 from playbooks.models import Agent
 
 _COLUMNS = ", ".join(TraceRow._fields)
@@ -123,6 +124,26 @@ def record_batch(
     if kept.missing:
         raise NotFound(f"there is no agent {agent.agent_id!r}")
     return kept.new
+
+
+def record_test_trace(*, agent: Agent, by: Actor) -> Recorded:
+    """Send a trace the way an agent's comes, to try it; marked, and nothing is ever drawn from it.
+
+    Raises NotFound where the agent was erased.
+    """
+    name = f"test-{new_trace_id()[:12]}"
+    body: dict[str, Any] = {
+        "agent_id": agent.agent_id,
+        "trace_id": name,
+        "task_id": "connection-test",
+        "success": True,
+        "execution_time": 0.0,
+        "metadata": {"test": True, "simulated": True, "sent_by": str(by)},
+        "steps": [{"tool": "connection_test", "arguments": {}, "result": "sent from the console"}],
+    }
+    trace = parse_trace(to_json(body), Trace)
+    row = row_of(trace, now=timezone.now(), new_id=new_trace_id, origin=Origin.TEST)
+    return record_trace(agent_id=agent.agent_id, row=row)
 
 
 def record_rows(*, rows: Rows, token: str | None = None, named: bool = True) -> Kept:

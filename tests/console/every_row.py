@@ -2,6 +2,9 @@
 
 from decimal import Decimal
 
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
+from allauth.usersessions.models import UserSession
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 
@@ -23,6 +26,7 @@ from training.models import (
     TrainingTask,
 )
 
+SECRET_TEXT = "signs-somebody-in"
 HOSTILE = "<script>alert(1)</script>"
 
 
@@ -66,6 +70,13 @@ def fill(number: int) -> None:
     IdempotencyKey.objects.create(token="t", key=f"k{number}", body_hash="", status=200)
     WorkerBeat.objects.create(name=f"worker-{number}")
     user = get_user_model().objects.create_user(f"person-{number}")
+    Authenticator.objects.create(user=user, type="totp", data={"secret": SECRET_TEXT})
+    SocialAccount.objects.create(
+        user=user, provider="oidc", uid=f"{HOSTILE}{number}", extra_data={"token": SECRET_TEXT}
+    )
+    UserSession.objects.create(
+        user=user, ip="127.0.0.1", session_key=f"{SECRET_TEXT}-{number}", user_agent=HOSTILE
+    )
     SavedView.objects.create(user=user, name=HOSTILE, query="source=llm")
 
 

@@ -1,7 +1,5 @@
 """Agents: made, set, given tokens that are shown once, and erased only on purpose."""
 
-import re
-import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +10,6 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from ace_project.core import tokens
-from ace_project.core.models import ApiToken
 from evolution.models import ExecutionTrace
 from playbooks import services
 from playbooks.actors import person
@@ -27,8 +24,6 @@ CHANGES = [
     "overrides/",
     "model/",
     "delete/",
-    "tokens/",
-    f"tokens/{uuid.UUID(int=1)}/revoke/",
 ]
 
 
@@ -124,7 +119,7 @@ def test_an_operator_makes_an_agent_in_strict_mode(
 ) -> None:
     answer = signed_in("operator", "ann").post(NEW, {"agent_id": "a.b-1", "name": "A bot"})
     made = Agent.objects.get()
-    assert answer.headers["Location"] == "/agents/a.b-1/"
+    assert answer.headers["Location"] == "/agents/a.b-1/connect/"
     assert (made.agent_id, made.name, made.mode) == ("a.b-1", "A bot", Mode.STRICT)
     assert AuditEvent.objects.filter(event="agent_created", actor="person:ann").exists()
 
@@ -204,73 +199,6 @@ def test_a_setting_out_of_range_leaves_all_of_them_as_they_were(
     assert words in answer.content.decode()
     assert 'value="77"' in answer.content.decode()
     assert Agent.objects.get().overrides == {}
-
-
-# ---- tokens ----
-def issue(operator: Client, **fields: Any) -> str:
-    """Issue a token through the page; return its text."""
-    wanted = {"scopes": ["traces:write"], "days": "30", "name": "production", **fields}
-    page = operator.post(PAGE + "tokens/", wanted).content.decode()
-    found = re.search(r'id="issued"[^>]*>([^<]+)<', page)
-    assert found
-    return found[1]
-
-
-def test_a_token_is_shown_once_and_works(signed_in: Callable[..., Client], agent: Agent) -> None:
-    operator = signed_in("operator", "ann")
-    text = issue(operator)
-    holder = tokens.principal(f"Bearer {text}", timezone.now().timestamp())
-    assert (holder.agent_id, holder.scopes) == ("airline", {"traces:write"})
-    assert text not in operator.get(PAGE).content.decode()
-    event = last_event()
-    assert (event.event, event.actor) == ("token_issued", "person:ann")
-    assert text not in str(event.data)
-
-
-def test_the_answer_with_a_token_is_kept_nowhere(
-    signed_in: Callable[..., Client], agent: Agent
-) -> None:
-    fields = {"scopes": ["traces:write"], "days": "30"}
-    answer = signed_in("operator").post(PAGE + "tokens/", fields)
-    assert "no-store" in answer.headers["Cache-Control"]
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"days": "30"},
-        {"scopes": ["everything"], "days": "30"},
-        {"scopes": ["traces:write"], "days": "0"},
-        {"scopes": ["traces:write"], "days": "x"},
-    ],
-)
-def test_a_token_that_cannot_be_is_not_issued(
-    signed_in: Callable[..., Client], agent: Agent, fields: dict[str, Any]
-) -> None:
-    answer = signed_in("operator").post(PAGE + "tokens/", fields, follow=True)
-    assert "at least one scope" in answer.content.decode()
-    assert not ApiToken.objects.exists()
-
-
-def test_a_token_is_revoked_at_once_and_only_once(
-    signed_in: Callable[..., Client], agent: Agent
-) -> None:
-    operator = signed_in("operator")
-    issue(operator)
-    jti = ApiToken.objects.get().jti
-    operator.post(f"{PAGE}tokens/{jti}/revoke/")
-    assert not tokens.is_live(str(jti))
-    answer = operator.post(f"{PAGE}tokens/{jti}/revoke/", follow=True)
-    assert "It was revoked already." in answer.content.decode()
-    assert AuditEvent.objects.filter(event="token_revoked").count() == 1
-
-
-def test_another_agents_token_is_not_revoked_from_here(
-    signed_in: Callable[..., Client], agent: Agent
-) -> None:
-    _, row = tokens.issue("other")
-    assert signed_in("operator").post(f"{PAGE}tokens/{row.jti}/revoke/").status_code == 404
-    assert tokens.is_live(str(row.jti))
 
 
 # ---- the end ----

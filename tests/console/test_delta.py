@@ -418,7 +418,9 @@ def test_an_agents_own_delta_names_the_agent(
 def test_what_holds_a_delta_back_stands_above_what_let_it_pass(
     signed_in: Callable[..., Client], propose: Callable[..., Delta]
 ) -> None:
-    context = signed_in("viewer").get(_url(propose(confidence=0.2))).context
+    answer = signed_in("viewer").get(_url(propose(confidence=0.2)))
+    assert "held by confidence" in answer.content.decode()
+    context = answer.context
     outcomes = [word.outcome for word in context["words"]]
     assert outcomes[0] == "block"
     assert outcomes == sorted(outcomes, key=["block", "warn", "pass", "abstain"].index)

@@ -178,7 +178,7 @@ def test_a_worker_runs_the_tasks_under_both_versions_to_the_end(
     job.refresh_from_db()
     assert f"{job.now_pass} now pass" in page
     assert "Run them again" in page
-    assert "hx-get" not in page
+    assert 'hx-get="/?lesson' not in page
 
 
 def test_a_second_press_while_it_runs_starts_no_second_comparison(

@@ -10,6 +10,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from ace_project.core import tokens
 from ace_project.core.models import WorkerBeat
 from evolution import budgets, ledger
 from evolution import services as evolution
@@ -65,11 +66,13 @@ def test_it_is_only_read(signed_in: Callable[..., Client], method: str) -> None:
 # ---- the answer ----
 def test_without_any_agent_three_steps_stand_there(signed_in: Callable[..., Client]) -> None:
     page = _page(signed_in("operator"))
+    assert "<h1>Three steps until your first agent learns</h1>" in page
     assert "Create an agent" in page
     assert "Success, last 24 h" not in page
 
 
 def test_with_nothing_to_do_one_may_leave(signed_in: Callable[..., Client], agent: Agent) -> None:
+    _traces(agent, 1, 2)
     page = _page(signed_in("viewer"))
     assert "<h1>Nothing needs you</h1>" in page
     assert "Needs attention" not in page
@@ -93,6 +96,65 @@ def test_a_viewer_gets_no_button_that_decides(
     button = f'action="/review/{delta.pk}/"'
     assert button not in _page(signed_in("viewer"))
     assert button in _page(signed_in("reviewer"))
+
+
+def test_what_only_needs_a_look_is_counted_where_nothing_waits(
+    signed_in: Callable[..., Client], agent: Agent
+) -> None:
+    _traces(agent, 1, 2)
+    _run(agent, "failed", error="ValueError")
+    assert "<h1>One thing needs a look</h1>" in _page(signed_in("viewer"))
+
+
+def test_a_worker_that_fell_silent_is_named_and_one_that_was_stopped_is_not(
+    signed_in: Callable[..., Client], agent: Agent
+) -> None:
+    client = signed_in("viewer")
+    assert "No worker runs: nothing is learned meanwhile" not in _page(client)
+    beat = WorkerBeat.objects.create(name="w1")
+    WorkerBeat.objects.filter(pk=beat.pk).update(beat_at=timezone.now() - timedelta(minutes=3))
+    assert "No worker runs: nothing is learned meanwhile" in _page(client)
+
+
+# ---- a new installation ----
+def test_each_step_of_a_newcomer_leaves_one_less(
+    signed_in: Callable[..., Client], agent: Agent
+) -> None:
+    client = signed_in("operator")
+    assert "<h1>Two steps until your first agent learns</h1>" in _page(client)
+    _, token = tokens.issue("airline")
+    tokens.note_use(str(token.jti), timezone.now().timestamp())
+    page = _page(client)
+    assert "<h1>One step until your first agent learns</h1>" in page
+    assert 'href="/agents/airline/connect/#first-trace"' in page
+    _traces(agent, 1, 1)
+    page = _page(client)
+    assert "until your first agent learns" not in page
+    assert "Success, last 24 h" in page
+
+
+def test_a_test_trace_makes_no_figure(signed_in: Callable[..., Client], agent: Agent) -> None:
+    evolution.record_test_trace(agent=agent, by=person("ann"))
+    page = _page(signed_in("operator"))
+    assert "A test trace landed" in page
+    assert "Success, last 24 h" not in page
+    _traces(agent, 0, 1, hours_ago=30)
+    assert "No real agent sent one in 24 h." in _page(signed_in("viewer"))
+
+
+# ---- live ----
+def test_htmx_gets_the_part_that_moves_and_304_while_nothing_does(
+    signed_in: Callable[..., Client], propose: Callable[..., Delta]
+) -> None:
+    client = signed_in("reviewer")
+    propose()
+    part = client.get("/", headers={"HX-Request": "true"})
+    assert part.content.decode().count("<html") == 0
+    assert 'id="overview"' in part.content.decode()
+    seen = {"HX-Request": "true", "If-None-Match": part.headers["ETag"]}
+    assert client.get("/", headers=seen).status_code == 304
+    propose("Other advice.")
+    assert client.get("/", headers=seen).status_code == 200
 
 
 # ---- figures ----
@@ -120,6 +182,7 @@ def test_a_day_without_traces_is_no_figure(signed_in: Callable[..., Client], age
 def test_without_a_model_spend_is_no_dollar_amount(
     signed_in: Callable[..., Client], agent: Agent
 ) -> None:
+    _traces(agent, 1, 2)
     page = _page(signed_in("viewer"))
     assert "No model calls" in page
     assert "$0" not in page
@@ -142,6 +205,7 @@ def test_what_models_cost_this_month_stands_against_the_limit(
     settings.ACE_MONTHLY_BUDGET_USD = 100.0
     _spend("3.20", agent)
     _spend("0.04", agent, priced=False)
+    _traces(agent, 1, 2)
     tile = _page(signed_in("viewer")).split("Model spend in")[1].split("</section>")[0]
     assert "$3.24 <small>of $100.00</small>" in tile
     assert "1 call</strong>" in tile
@@ -153,6 +217,7 @@ def test_a_configured_model_that_was_not_called_yet_says_so(
     signed_in: Callable[..., Client], agent: Agent, settings: Any
 ) -> None:
     settings.ACE_LLM_BASE_URL = "http://llm"
+    _traces(agent, 1, 2)
     page = _page(signed_in("viewer"))
     assert 'href="/budget/">$100 may be spent</a>' in page
     assert "No language model is configured" not in page
@@ -162,6 +227,7 @@ def test_it_says_until_when_automatic_runs_wait_for_cpu_time(
     signed_in: Callable[..., Client], agent: Agent, settings: Any
 ) -> None:
     settings.ACE_EVOLUTION_CPU_SHARE = 0.002
+    _traces(agent, 1, 2)
     told = "Automatic runs took their CPU time; the next starts"
     client = signed_in("viewer")
     assert told not in _page(client)
@@ -215,8 +281,10 @@ def test_an_open_breaker_and_lost_calls_need_a_look(
     )  # fmt: skip
     LlmCall.objects.filter(pk=call.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
     ledger.sweep()
+    _traces(agent, 1, 2)
     page = _page(signed_in("viewer"))
     assert "&lt;i&gt;m&lt;/i&gt; is not asked: 1 failures in a row" not in page
+    assert 'href="/budget/#breakers">1 open</a>' in page
     assert "&lt;i&gt;m&lt;/i&gt; is not asked: 1 failure in a row" in page
     assert "1 call was settled at the worst case in 24 h" in page
     assert "$0.50." in page

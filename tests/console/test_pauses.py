@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from evolution.models import EvolutionRun, Pause
+from evolution.models import EvolutionRun, ExecutionTrace, Pause
 from evolution.services import pause_evolution
 from playbooks.actors import person
 from playbooks.models import Agent
@@ -153,6 +153,9 @@ def test_the_overview_does_not_call_a_paused_machinery_working(
     from ace_project.core.models import WorkerBeat
 
     WorkerBeat.objects.create(name="w")
+    ExecutionTrace.objects.create(
+        agent=agent, trace_id="t", success=True, captured_at=timezone.now()
+    )
     viewer = signed_in("viewer")
     assert "Working" in text_of(viewer, "/")
     pause_evolution(agent=None, by=person("olga", 7), reason="")

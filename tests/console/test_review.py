@@ -81,7 +81,7 @@ def test_rows_cost_no_queries_of_their_own(
     client = signed_in("reviewer")
     for number in range(30):
         propose(f"Lesson {number} of many.")
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(13):
         assert client.get(URL).content.decode().count("data-row") == 30
 
 
@@ -103,7 +103,7 @@ def test_a_row_tells_what_the_calls_of_its_run_came_to(
             ledger.settle(call=call, usage=Usage(9, 0, 9), cost=cost, charged=cost, seconds=1.0)
         delta = propose(f"Lesson {number} of some.")
         Delta.objects.filter(pk=delta.pk).update(run_id=run.pk)
-    with django_assert_max_num_queries(13):
+    with django_assert_max_num_queries(14):
         page = client.get(URL).content.decode()
     costs = [row.split("<tbody")[-1] for row in page.split("data-row")[1:]]
     assert "$0.0022" in costs[0] and "2 calls<" in costs[0]

@@ -107,7 +107,7 @@ def test_a_run_that_goes_on_asks_for_itself_and_an_ended_one_does_not(
         *("done", "running", "waiting", "waiting", "waiting"),
     ]
     EvolutionRun.objects.update(status="completed")
-    assert "hx-get" not in viewer.get(url_of(going)).content.decode()
+    assert f'hx-get="{url_of(going)}"' not in viewer.get(url_of(going)).content.decode()
 
 
 def test_htmx_gets_the_changing_part_alone(
@@ -200,7 +200,7 @@ def test_a_run_that_asked_a_model_shows_calls_prompts_and_what_was_refused(
         *(f"/calls/{kept.pk}/", "70, 8", "1 at worst case", "4 calls"),
     ):
         assert text in page, text
-    assert page.count("hx-get") == 1
+    assert page.count('hx-get="/calls/') == 1
     assert "the whole answer" not in page
     assert "0 card" not in page
     assert "0 bullets" not in page

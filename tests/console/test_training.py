@@ -134,7 +134,7 @@ def test_a_job_that_goes_on_asks_for_itself_and_an_ended_one_does_not(
     assert answer.content.decode().lstrip().startswith('<div id="job"')
     assert "HX-Request" in answer.headers["Vary"]
     TrainingJob.objects.update(status="completed")
-    assert "hx-get" not in shown(viewer, url_of(job))
+    assert f'hx-get="{url_of(job)}"' not in shown(viewer, url_of(job))
 
 
 def test_the_tiles_say_how_far_how_dear_and_how_good_it_is(

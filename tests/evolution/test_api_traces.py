@@ -108,6 +108,7 @@ def test_two_agents_may_use_one_name(alpha, service):
 
 
 def test_one_statement_sees_that_the_token_is_live_and_records(alpha, django_assert_num_queries):
+    alpha.post(least())  # the first call of a minute says that the token is in use
     with django_assert_num_queries(1):
         alpha.post(least())
 
@@ -275,6 +276,7 @@ def test_a_batch_has_at_most_1000_traces(alpha):
 
 
 def test_a_batch_of_100_costs_no_query_per_trace(alpha, django_assert_max_num_queries):
+    alpha.post(least())
     with django_assert_max_num_queries(4):
         alpha.post({"traces": [least() for _ in range(100)]}, f"{URL}/batch")
 

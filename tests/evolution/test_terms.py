@@ -70,7 +70,7 @@ def test_what_holds_no_word_asks_for_nothing() -> None:
     assert terms.asked_words("% _ -") is None
 
 
-@pytest.mark.parametrize("origin", ["agent", "imported", "third_party", "workshop"])
+@pytest.mark.parametrize("origin", ["agent", "imported", "third_party", "workshop", "test"])
 def test_a_state_is_read_as_it_was_written(origin: str) -> None:
     for success in (True, False):
         for errors in (True, False):

@@ -115,6 +115,12 @@ def visible(text: object) -> SafeString:
 
 
 @register.filter
+def spelled(text: object) -> str:
+    """The same for what is no HTML: titles, labels, messages."""
+    return hidden.spell_out("" if text is None else str(text))
+
+
+@register.filter
 def as_json(value: object) -> SafeString:
     """A JSON value laid out for reading, escaped, hidden characters shown."""
     return hidden.reveal(trails.as_text(value))

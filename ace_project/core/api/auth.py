@@ -18,7 +18,10 @@ def bearer(request: HttpRequest) -> Principal:
 
     For views that check revocation together with their own query; others call `authenticate`.
     """
-    return tokens.principal(request.META.get("HTTP_AUTHORIZATION", ""), time.time())
+    now = time.time()
+    principal = tokens.principal(request.META.get("HTTP_AUTHORIZATION", ""), now)
+    tokens.note_use(principal.jti, now)
+    return principal
 
 
 def authenticate(request: HttpRequest) -> Principal:

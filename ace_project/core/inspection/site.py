@@ -39,6 +39,10 @@ class DataSite(UnfoldAdminSite):
         super().logout(request, extra_context)
         return redirect(settings.LOGOUT_REDIRECT_URL or "/")
 
+    def password_change(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """Send to the console's account page, where a change also ends other sessions."""
+        return redirect("console:account")
+
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         """Leave the colours to static/admin.css: here they would stand in an inline style."""
         return {**super().each_context(request), "colors": None}
