@@ -25,7 +25,14 @@ from playbooks.judges.safety import examine
 from playbooks.models import OPEN, Agent, Delta, DeltaStatus, Mode, Playbook, Source
 from playbooks.services.approvals import withdraw
 from playbooks.services.citing import renewed
-from playbooks.services.decisions import audit_delta, close, decide_again, decide_now, decision_of
+from playbooks.services.decisions import (
+    audit_delta,
+    author_of,
+    close,
+    decide_again,
+    decide_now,
+    decision_of,
+)
 from playbooks.services.publish import locked_playbook
 from playbooks.signals import delta_proposed, delta_renewed
 
@@ -72,12 +79,9 @@ def propose_delta(
 ) -> Outcome:
     """Judge a change, keep every verdict, and apply or queue it by the agent's mode.
 
-    `may_apply=False` leaves the decision to a person; `record_only` decides as `dry_run` does;
-    `safety` is what its judges may know; `replaces` names an open delta of the same author, which
-    ends in favour of this one. Raises InvalidInput for malformed operations, NotFound
-    for a base version that never was, PreconditionFailed when `if_match` is not the live ETag.
+    `may_apply=False` leaves it to a person; `record_only` decides as `dry_run`; `replaces` ends an
+    open delta of the same author. Raises InvalidInput, NotFound, PreconditionFailed (`if_match`).
     """
-    # Reading the texts closely takes longest, so it comes before the lock.
     safety = _examined(operations, safety)
     playbook = locked_playbook(agent.playbook.pk)
     if earlier := _earlier(playbook, client_delta_id):
@@ -95,20 +99,23 @@ def propose_delta(
         author=str(author),
         run_id=run_id,
         model=model,
-        may_apply=may_apply,
+        may_apply=may_apply and replaces is None,
         replaces=replaces,
     )
-    before = _taken_back(playbook, replaces, author)
-    if before is not None:
-        # A person has the first in hand: no judge's pass takes the second from them.
-        delta.may_apply = False
     delta.operations = _read_operations(_base(delta), operations, changes)
     mode = Mode.DRY_RUN if record_only else Mode(playbook.agent.mode)
-    outcome = _bring_in(delta, mode, [v.to_json() for v in verdicts], safety)
-    if before is not None and outcome.delta.status in (*OPEN, DeltaStatus.APPLIED):
-        why = f"replaced by delta {outcome.delta.pk}"
-        close(before, DeltaStatus.REJECTED, author, why, timezone.now())
-    return outcome
+    return _bring_in(delta, mode, [v.to_json() for v in verdicts], safety)
+
+
+def _end_replaced(delta: Delta) -> None:
+    """End what a delta replaces, unless a judge refused the delta; it waits for a person.
+
+    A person has the first in hand, so no judge's pass takes the second from them.
+    """
+    by = author_of(delta)
+    before = _taken_back(delta.playbook, delta.replaces, by)
+    if before is not None and delta.status in OPEN:
+        close(before, DeltaStatus.REJECTED, by, f"replaced by delta {delta.pk}", timezone.now())
 
 
 def _taken_back(playbook: Playbook, replaces: UUID | None, author: Actor) -> Delta | None:
@@ -170,6 +177,7 @@ def _bring_in(
     _judge(delta, others, mode, safety)
     delta.save(force_insert=True)
     decide_now(delta, playbook, mode, now=delta.created_at, news="delta_proposed")
+    _end_replaced(delta)
     delta_proposed.send(sender=Delta, delta=delta)
     return _after_council(delta, playbook)
 
@@ -199,6 +207,7 @@ def _base(delta: Delta) -> Content:
 def _examined(
     operations: Sequence[dict[str, Any]] | None, safety: SafetyContext | None
 ) -> SafetyContext | None:
+    # Reading the texts closely takes longest, so it comes before the lock.
     try:
         return examine(rules.parse_operations(operations or []), safety)
     except rules.OperationError:
