@@ -77,7 +77,11 @@ class ExecutionTrace(models.Model):
                 include=["success", "playbook_version"],
                 name="trace_agent_captured",
             ),
-            models.Index(fields=["success", "-captured_at"], name="trace_success_captured"),
+            models.Index(
+                fields=["success", "-captured_at"],
+                include=["agent"],
+                name="trace_success_captured",
+            ),
             models.Index(fields=["agent", "-id"], name="trace_agent_id"),
             # A short list of what came last, so that no trace waits long while it is merged.
             GinIndex(
