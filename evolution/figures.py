@@ -12,13 +12,14 @@ from evolution.intervals import Share
 from evolution.models import EvolutionRun, ExecutionTrace, Origin
 from playbooks.models import Agent
 
-_SUCCEEDED = Count("pk", filter=Q(success=True))
+# Rows and not keys are counted: the index that holds the rest of it does not hold the key.
+_RUNS, _SUCCEEDED = Count("*"), Count("success", filter=Q(success=True))
 
 
 def success_between(start: datetime, end: datetime) -> dict[int, Share]:
     """Return each agent's (by primary key) success over traces captured in [start, end)."""
     rows = _captured(start, end)
-    found = rows.values("agent_id").annotate(wins=_SUCCEEDED, runs=Count("pk"))
+    found = rows.values("agent_id").annotate(wins=_SUCCEEDED, runs=_RUNS)
     return {row["agent_id"]: Share(row["wins"], row["runs"]) for row in found}
 
 
@@ -36,7 +37,7 @@ def success_by_hour(start: datetime, hours: int) -> list[Share]:
     found = (
         rows.annotate(hour=TruncHour("captured_at"))
         .values("hour")
-        .annotate(wins=_SUCCEEDED, runs=Count("pk"))
+        .annotate(wins=_SUCCEEDED, runs=_RUNS)
     )
     series = [Share() for _ in range(hours)]
     for row in found:
@@ -50,7 +51,7 @@ def success_by_version(agent: Agent, since: datetime | None = None) -> dict[int,
     rows = ExecutionTrace.objects.filter(agent=agent, playbook_version__isnull=False)
     if since is not None:
         rows = rows.filter(captured_at__gte=since)
-    found = rows.values("playbook_version").annotate(wins=_SUCCEEDED, runs=Count("pk"))
+    found = rows.values("playbook_version").annotate(wins=_SUCCEEDED, runs=_RUNS)
     return {int(row["playbook_version"] or 0): Share(row["wins"], row["runs"]) for row in found}
 
 

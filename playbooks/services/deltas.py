@@ -72,17 +72,15 @@ def propose_delta(
 ) -> Outcome:
     """Judge a change, keep every verdict, and apply or queue it by the agent's mode.
 
-    `may_apply=False` leaves the decision to a person; `record_only` decides as `dry_run` does;
-    `safety` is what its judges may know; `replaces` names an open delta of the same author, which
-    ends in favour of this one. Raises InvalidInput for malformed operations, NotFound
-    for a base version that never was, PreconditionFailed when `if_match` is not the live ETag.
+    `may_apply=False` leaves it to a person; `record_only` decides as `dry_run`; `replaces` ends an
+    open delta of the same author. Raises InvalidInput, NotFound, PreconditionFailed (`if_match`).
     """
-    # Reading the texts closely takes longest, so it comes before the lock.
     safety = _examined(operations, safety)
     playbook = locked_playbook(agent.playbook.pk)
     if earlier := _earlier(playbook, client_delta_id):
         return earlier
     _check_preconditions(playbook, confidence, if_match)
+    before = _taken_back(playbook, replaces, author)
     delta = Delta(
         playbook=playbook,
         client_delta_id=client_delta_id,
@@ -95,17 +93,20 @@ def propose_delta(
         author=str(author),
         run_id=run_id,
         model=model,
-        may_apply=may_apply,
+        may_apply=may_apply and before is None,
         replaces=replaces,
     )
-    before = _taken_back(playbook, replaces, author)
-    if before is not None:
-        # A person has the first in hand: no judge's pass takes the second from them.
-        delta.may_apply = False
     delta.operations = _read_operations(_base(delta), operations, changes)
     mode = Mode.DRY_RUN if record_only else Mode(playbook.agent.mode)
-    outcome = _bring_in(delta, mode, [v.to_json() for v in verdicts], safety)
-    if before is not None and outcome.delta.status in (*OPEN, DeltaStatus.APPLIED):
+    return _replace(before, _bring_in(delta, mode, [v.to_json() for v in verdicts], safety), author)
+
+
+def _replace(before: Delta | None, outcome: Outcome, author: Actor) -> Outcome:
+    """End what a delta replaces, unless a judge refused the delta; it waits for a person.
+
+    A person has the first in hand, so no judge's pass takes the second from them.
+    """
+    if before is not None and outcome.delta.status in OPEN:
         why = f"replaced by delta {outcome.delta.pk}"
         close(before, DeltaStatus.REJECTED, author, why, timezone.now())
     return outcome
@@ -199,6 +200,7 @@ def _base(delta: Delta) -> Content:
 def _examined(
     operations: Sequence[dict[str, Any]] | None, safety: SafetyContext | None
 ) -> SafetyContext | None:
+    # Reading the texts closely takes longest, so it comes before the lock.
     try:
         return examine(rules.parse_operations(operations or []), safety)
     except rules.OperationError:

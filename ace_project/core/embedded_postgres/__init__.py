@@ -52,7 +52,7 @@ def temporary_server() -> Iterator[Address]:
         yield ensure_running(var_dir, durable=False)
     finally:
         _clusters.pop(var_dir / "postgres").leave()
-        shutil.rmtree(var_dir)
+        _remove(var_dir)
 
 
 def _remove_abandoned() -> None:
@@ -65,7 +65,14 @@ def _remove_abandoned() -> None:
             if status.st_uid != os.geteuid() or age < _ABANDONED_SECONDS:
                 continue
             if Cluster(var_dir / "postgres", durable=False).leave():
-                shutil.rmtree(var_dir)
+                _remove(var_dir)
+
+
+def _remove(var_dir: Path) -> None:
+    # Another process may take it for abandoned once it is left: each file is there for one of them.
+    while var_dir.exists():
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(var_dir)
 
 
 def _leave_all() -> None:
