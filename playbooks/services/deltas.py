@@ -25,7 +25,14 @@ from playbooks.judges.safety import examine
 from playbooks.models import OPEN, Agent, Delta, DeltaStatus, Mode, Playbook, Source
 from playbooks.services.approvals import withdraw
 from playbooks.services.citing import renewed
-from playbooks.services.decisions import audit_delta, close, decide_again, decide_now, decision_of
+from playbooks.services.decisions import (
+    audit_delta,
+    author_of,
+    close,
+    decide_again,
+    decide_now,
+    decision_of,
+)
 from playbooks.services.publish import locked_playbook
 from playbooks.signals import delta_proposed, delta_renewed
 
@@ -80,7 +87,6 @@ def propose_delta(
     if earlier := _earlier(playbook, client_delta_id):
         return earlier
     _check_preconditions(playbook, confidence, if_match)
-    before = _taken_back(playbook, replaces, author)
     delta = Delta(
         playbook=playbook,
         client_delta_id=client_delta_id,
@@ -93,23 +99,23 @@ def propose_delta(
         author=str(author),
         run_id=run_id,
         model=model,
-        may_apply=may_apply and before is None,
+        may_apply=may_apply and replaces is None,
         replaces=replaces,
     )
     delta.operations = _read_operations(_base(delta), operations, changes)
     mode = Mode.DRY_RUN if record_only else Mode(playbook.agent.mode)
-    return _replace(before, _bring_in(delta, mode, [v.to_json() for v in verdicts], safety), author)
+    return _bring_in(delta, mode, [v.to_json() for v in verdicts], safety)
 
 
-def _replace(before: Delta | None, outcome: Outcome, author: Actor) -> Outcome:
+def _end_replaced(delta: Delta) -> None:
     """End what a delta replaces, unless a judge refused the delta; it waits for a person.
 
     A person has the first in hand, so no judge's pass takes the second from them.
     """
-    if before is not None and outcome.delta.status in OPEN:
-        why = f"replaced by delta {outcome.delta.pk}"
-        close(before, DeltaStatus.REJECTED, author, why, timezone.now())
-    return outcome
+    by = author_of(delta)
+    before = _taken_back(delta.playbook, delta.replaces, by)
+    if before is not None and delta.status in OPEN:
+        close(before, DeltaStatus.REJECTED, by, f"replaced by delta {delta.pk}", timezone.now())
 
 
 def _taken_back(playbook: Playbook, replaces: UUID | None, author: Actor) -> Delta | None:
@@ -171,6 +177,7 @@ def _bring_in(
     _judge(delta, others, mode, safety)
     delta.save(force_insert=True)
     decide_now(delta, playbook, mode, now=delta.created_at, news="delta_proposed")
+    _end_replaced(delta)
     delta_proposed.send(sender=Delta, delta=delta)
     return _after_council(delta, playbook)
 
