@@ -32,7 +32,8 @@ def similar_decisions(delta: Delta) -> list[Past]:
     """Return the agent's decided deltas that read most like this one, the closest first."""
     # A range and the order by playbook make PostgreSQL walk that playbook's own index: with "=" it
     # takes that of all decided deltas, and reads them all for a playbook that has few.
-    own = Delta.objects.filter(playbook_id__range=(delta.playbook_id, delta.playbook_id))
+    number = delta.playbook_id
+    own = Delta.objects.filter(playbook_id__gte=number, playbook_id__lte=number)
     rows = own.filter(status__in=DECIDED).filter(status__in=BY_SOMEBODY)
     # What is compared is the change alone; the rest of two hundred rows is large.
     narrow = rows.only("operations", "expectations")
