@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.urls import reverse
 
+from ace_project.core.inspection.lists import one_of
 from ace_project.core.inspection.rows import InspectOnly
 from evolution.models import (
     Budget,
@@ -94,7 +95,7 @@ class BudgetAdmin(InspectOnly):
 class BudgetEventAdmin(InspectOnly):
     icon = "notifications"
     list_display = ("scope", "period", "threshold", "spent_usd", "limit_usd", "created_at")
-    list_filter = ("threshold",)
+    list_filter = (one_of("threshold", (50, 75, 90, 100)),)
     search_fields = ("scope", "period")
     search_help_text = "A scope or a month, exactly"
     is_large = searches_exactly = True
@@ -112,7 +113,10 @@ class LlmCallAdmin(InspectOnly):
         *("charged_usd", "cost_usd", "prompt_tokens", "completion_tokens", "created_at"),
     )
     list_select_related = ("agent",)
-    list_filter = ("state", "outcome", "worst_case", "purpose")
+    list_filter = (
+        *("state", one_of("outcome", ("answered", "refused", "unsent", "unknown")), "worst_case"),
+        one_of("purpose", ("generate", "repair", "council")),
+    )
     search_fields = ("agent__agent_id", "id", "run__id")
     search_help_text = "An agent, a call or a run's number, exactly"
     large_fields = ("error",)

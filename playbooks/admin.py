@@ -7,6 +7,7 @@ from django.forms import ModelForm
 from django.http import HttpRequest
 from django.urls import reverse
 
+from ace_project.core.inspection.lists import one_of
 from ace_project.core.inspection.rows import InspectOnly
 from playbooks import actors, services
 from playbooks.models import (
@@ -18,6 +19,7 @@ from playbooks.models import (
     Playbook,
     PlaybookVersion,
     Review,
+    Risk,
     Verification,
     Waiver,
 )
@@ -89,7 +91,7 @@ class BulletAdmin(_OfPlaybook):
 class DeltaAdmin(_OfPlaybook):
     icon = "difference"
     list_display = ("id", "playbook", "status", "source", "confidence", "author", "created_at")
-    list_filter = ("status", "source", "risk")
+    list_filter = ("status", "source", one_of("risk", Risk.values))
     search_fields = ("id", "playbook__agent__agent_id", "delta_id", "client_delta_id")
     search_help_text = "A number, an agent or an id, exactly"
     large_fields = ("operations", "expectations", "inverse", "conflicts", "evidence", "verdicts")

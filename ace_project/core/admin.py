@@ -24,7 +24,6 @@ class ApiTokenAdmin(InspectOnly):
 class IdempotencyKeyAdmin(InspectOnly):
     icon = "repeat_one"
     list_display = ("key", "token", "status", "created_at")
-    list_filter = ("status",)
     search_fields = ("id", "key")
     search_help_text = "A row or a key, exactly"
     searches_exactly = is_large = True

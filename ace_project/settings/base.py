@@ -227,7 +227,7 @@ SPECTACULAR_SETTINGS = {
 UNFOLD = {
     "SITE_TITLE": "ACE data",
     "SITE_HEADER": "ACE data",
-    "SITE_URL": "/",
+    "SITE_URL": None,
     "SITE_ICON": lambda request: static("favicon.svg"),
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("favicon.svg")}

@@ -75,6 +75,9 @@ class Walker:
             answer = shown.request.get(page.path, max_redirects=0)
             is_download = "content-disposition" in answer.headers
             assert is_download or answer.status == METHOD_NOT_ALLOWED, page.path
+            if not is_download:
+                # The browser's own page of errors, which would still break into what comes next.
+                shown.wait_for_url("chrome-error://**")
             return False
         if answer.request.redirected_from or "text/html" not in answer.headers["content-type"]:
             return False

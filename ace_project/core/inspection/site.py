@@ -13,7 +13,8 @@ from unfold.sites import UnfoldAdminSite  # type: ignore[import-untyped]
 from ace_project.core.people import Role, role_of
 
 # What is not named comes last.
-ORDER = ("playbooks", "evolution", "training", "auth", "core")
+PEOPLE = ("auth", "mfa", "socialaccount", "usersessions", "console")
+ORDER = ("playbooks", "evolution", "training", *PEOPLE, "core")
 
 
 class DataSite(UnfoldAdminSite):
@@ -63,9 +64,12 @@ class DataSite(UnfoldAdminSite):
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
-    """Return every kind of row the visitor may see, grouped by app, for unfold's sidebar."""
-    groups = admin.site.get_app_list(request)
-    return [{"title": app["name"], "items": [_item(m) for m in app["models"]]} for app in groups]
+    """Return every kind of row the visitor may see, in groups, for unfold's sidebar."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for app in admin.site.get_app_list(request):
+        title = "People" if app["app_label"] in PEOPLE else str(app["name"])
+        groups.setdefault(title, []).extend(map(_item, app["models"]))
+    return [{"title": title, "items": items} for title, items in groups.items()]
 
 
 def _item(model: dict[str, Any]) -> dict[str, Any]:
