@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from django.conf import settings
-from django.core.cache import cache
+from django.core.cache import caches
 from django.db.models import Max
 from django.http import HttpRequest
 
@@ -89,10 +89,10 @@ def _kept(key: str, figures: Callable[[], T]) -> T:
     """
     if not settings.ACE_ENABLE_CACHE:
         return figures()
-    found: T | None = cache.get(f"quality:{key}")
+    found: T | None = caches["local"].get(f"quality:{key}")
     if found is None:
         found = figures()
-        cache.set(f"quality:{key}", found, settings.ACE_CACHE_TTL_SECONDS)
+        caches["local"].set(f"quality:{key}", found, settings.ACE_CACHE_TTL_SECONDS)
     return found
 
 

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 
 import pytest
 from django.db import connection
@@ -41,6 +42,8 @@ class Caller:
 
     def __init__(self, agent_id, *scopes):
         text, self.row = tokens.issue(agent_id, scopes=scopes)
+        # Else the first call would write it down, and cost a query more than the others.
+        tokens.note_use(str(self.row.jti), time.time())
         self.client = Client(
             headers={"authorization": f"Bearer {text}"}, raise_request_exception=False
         )
@@ -275,7 +278,6 @@ def test_a_batch_has_at_most_1000_traces(alpha):
 
 
 def test_a_batch_of_100_costs_no_query_per_trace(alpha, django_assert_max_num_queries):
-    alpha.post(least())
     with django_assert_max_num_queries(4):
         alpha.post({"traces": [least() for _ in range(100)]}, f"{URL}/batch")
 
