@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from django.core.cache import cache
+from django.core.cache import caches
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -36,10 +36,8 @@ def _counts(operator: Client, found: list[pages.Page]) -> dict[str, int]:
     """Return the queries of each address, nothing in the cache."""
     counts = {}
     for page in found:
-        cache.clear()
-        with CaptureQueriesContext(
-            connection,
-        ) as asked:
+        caches["local"].clear()
+        with CaptureQueriesContext(connection) as asked:
             answer = operator.get(page.path)
             assert answer.status_code == 200, page
             b"".join(answer) if answer.streaming else answer.content
