@@ -83,6 +83,8 @@ class ExecutionTrace(models.Model):
                 name="trace_success_captured",
             ),
             models.Index(fields=["agent", "-id"], name="trace_agent_id"),
+            # Few are tests, and the newest is looked for among however many others.
+            models.Index(fields=["agent", "-id"], condition=Q(origin="test"), name="trace_test"),
             # A short list of what came last, so that no trace waits long while it is merged.
             GinIndex(
                 fields=["search"], name="trace_search", fastupdate=True, gin_pending_list_limit=1024
