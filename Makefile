@@ -9,9 +9,10 @@ LOCK = uv --no-config pip compile --quiet --universal --python-version 3.11 --ge
 run:
 	@$(BASE) python manage.py run
 
-# In two processes; each test that rolls back runs before those that empty the tables (--dist load).
+# In two processes; each test that rolls back runs before those that empty the tables (--dist load),
+# and few are given out at once, since the long ones of a real browser stand side by side at the end.
 test:
-	@$(DEV) python -m pytest -rsfE -n 2 --dist load --cov --cov-report=term:skip-covered --cov-fail-under=90
+	@$(DEV) python -m pytest -rsfE -n 2 --dist load --maxschedchunk 16 --cov --cov-report=term:skip-covered --cov-fail-under=90
 
 lint:
 	@$(DEV) ruff format --check .
