@@ -11,7 +11,7 @@ from playbooks import audit
 from playbooks.actors import Actor
 from playbooks.judges.evidence import judge_evidence
 from playbooks.models import OPEN, Delta
-from playbooks.services.publish import locked_playbook
+from playbooks.services.publish import locked_delta
 
 # As many as a person can have looked at; a run's own evidence is not counted.
 MOST_CITED = 100
@@ -27,9 +27,7 @@ def cite_traces(
     it, so that no verdict applies it any more. Raises Conflict for a delta that was decided,
     InvalidInput for no trace or too many.
     """
-    playbook = locked_playbook(delta.playbook_id)
-    delta = playbook.deltas.select_for_update().get(pk=delta.pk)
-    delta.playbook = playbook
+    delta, playbook = locked_delta(delta)
     if delta.status not in OPEN:
         raise Conflict(f"delta {delta.pk} was decided meanwhile: its evidence stays as it was")
     _check(supporting, opposing)

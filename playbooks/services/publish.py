@@ -32,6 +32,14 @@ def locked_playbook(playbook_id: int) -> Playbook:
     return playbook
 
 
+def locked_delta(delta: Delta) -> tuple[Delta, Playbook]:
+    """Return a delta and its playbook with both rows locked until the transaction ends."""
+    playbook = locked_playbook(delta.playbook_id)
+    row = Delta.objects.select_for_update().get(pk=delta.pk)
+    row.playbook = playbook
+    return row, playbook
+
+
 def publish(
     playbook: Playbook,
     content: Content,

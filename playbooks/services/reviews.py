@@ -15,15 +15,7 @@ from playbooks.models import OPEN, Decision, Delta, DeltaStatus, Playbook, Revie
 from playbooks.services.approvals import Quorum, check_voter, quorum_of, refuse_token, withdraw
 from playbooks.services.decisions import apply_to_head, close
 from playbooks.services.deltas import propose_delta
-from playbooks.services.publish import locked_playbook
-
-
-def locked_delta(delta: Delta) -> tuple[Delta, Playbook]:
-    """Return a delta and its playbook with both rows locked until the transaction ends."""
-    playbook = locked_playbook(delta.playbook_id)
-    row = Delta.objects.select_for_update().get(pk=delta.pk)
-    row.playbook = playbook
-    return row, playbook
+from playbooks.services.publish import locked_delta
 
 
 def _open(delta: Delta) -> tuple[Delta, Playbook]:

@@ -12,8 +12,8 @@ from playbooks.actors import Actor
 from playbooks.models import Decision, Delta, DeltaStatus, Playbook, VersionKind
 from playbooks.services.approvals import has_approved, withdraw
 from playbooks.services.decisions import close
-from playbooks.services.publish import publish
-from playbooks.services.reviews import keep_review, locked_delta
+from playbooks.services.publish import locked_delta, publish
+from playbooks.services.reviews import keep_review
 from playbooks.services.versions import mark_effective
 
 
