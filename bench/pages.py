@@ -135,22 +135,27 @@ def _queries(samples: Samples) -> dict[str, list[str]]:
         "rollback": [f"to={versions - 1}", "to=1"],
         "runs": [f"agent={busy}", "status=failed", f"before={_middle(EvolutionRun)}"],
         "search": ["q=refund", "q=nobody-like-this", "q=seeded-00001-t5", "q=12"],
-        "traces": [
-            f"agent={busy}",
-            f"agent={busy}&success=no&errors=yes",
-            f"agent={samples.usual.agent_id}&type=refund",
-            "success=no",
-            "origin=imported",
-            "tool=read_policy",
-            "q=timeout",
-            "q=nobody-like-this",
-            f"before={_middle(ExecutionTrace)}",
-        ],
+        "traces": _traces(samples),
         "trace_evidence": [f"trace={samples.traces()[0]}&trace={samples.traces()[1]}"],
         "training": ["state=failed", f"agent={busy}"],
         "trajectories": ["outcome=failed", "task=3", "iteration=2"],
         "version_compare": [f"from={versions - 1}&to={versions}", f"from=1&to={versions}"],
     }
+
+
+def _traces(samples: Samples) -> list[str]:
+    busy = samples.busiest.agent_id
+    return [
+        f"agent={busy}",
+        f"agent={busy}&success=no&errors=yes",
+        f"agent={samples.usual.agent_id}&type=refund",
+        "success=no",
+        "origin=imported",
+        "tool=read_policy",
+        "q=timeout",
+        "q=nobody-like-this",
+        f"before={_middle(ExecutionTrace)}",
+    ]
 
 
 def _middle(model: type[Model]) -> int:

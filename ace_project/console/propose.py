@@ -65,13 +65,12 @@ def propose(request: HttpRequest, agent_id: str) -> HttpResponse:
 
 def _begun(request: HttpRequest, agent: Agent) -> Work:
     only = request.GET.get("bullet", "")
-    place = {"find": only or request.GET.get("find", "")[:200], "section": _asked_section(request)}
+    place = {
+        "find": only or request.GET.get("find", "")[:200],
+        "section": request.GET.get("section", ""),
+    }
     removing = only if "remove" in request.GET else ""
     return Work(drafts.begin(agent.playbook), place=place, removing=removing)
-
-
-def _asked_section(request: HttpRequest) -> str:
-    return request.GET.get("section", "")
 
 
 def _work(request: HttpRequest, agent: Agent) -> tuple[Work, int | None]:

@@ -12,6 +12,10 @@ def render(source: str, **context: Any) -> str:
     return Template("{% load console %}" + source).render(Context(context))
 
 
+def drawn(steps: list[dict[str, Any]]) -> str:
+    return render('{% include "parts/trail.html" %}', trail=trail.trail(steps))
+
+
 # ---- plots ----
 def test_an_interval_plot_says_its_figures_and_colours_only_what_excludes_zero() -> None:
     html = render("{% interval_plot 0.237 0.113 0.351 %}")
@@ -96,19 +100,19 @@ def test_places_on_a_long_time_line_are_told_apart() -> None:
 
 
 def test_an_error_without_a_word_is_still_an_error() -> None:
-    html = render("{% trail steps %}", steps=[{"tool": "a", "error": ""}])
+    html = drawn([{"tool": "a", "error": ""}])
     assert "It failed without a word." in html
 
 
 def test_the_first_error_can_be_jumped_to() -> None:
-    html = render("{% trail steps %}", steps=[{"tool": "a"}, {"tool": "b", "error": "no"}])
+    html = drawn([{"tool": "a"}, {"tool": "b", "error": "no"}])
     assert 'href="#step-2"' in html
     assert 'id="step-2"' in html
     assert "no waterfall" in html
 
 
 def test_a_trace_without_steps_says_so() -> None:
-    assert "no steps" in render("{% trail steps %}", steps=[])
+    assert "no steps" in drawn([])
 
 
 def test_a_huge_result_is_cut_with_its_true_length() -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from ace_project.console.templatetags import console as tags
 from ace_project.console.templatetags import figures, signs, words
+from ace_project.console.templatetags.trail import trail
 from ace_project.core import hidden
 
 NOW = datetime(2026, 3, 20, 14, 32, tzinfo=UTC)
@@ -150,7 +151,7 @@ def test_no_text_of_others_brings_markup_or_hidden_characters(text: str) -> None
         "{% simulated evil %}",
         "{% risk verdicts %}",
         "{% operation op evil %}",
-        "{% trail steps %}",
+        '{% include "parts/trail.html" %}',
         "{% panel evil evil %}x{% endpanel %}",
         "{% table evil %}x{% endtable %}",
         "{% tile evil evil evil %}x{% endtile %}",
@@ -172,7 +173,7 @@ def test_every_part_escapes_what_it_is_given(source: str) -> None:
         evil=evil,
         evil2=f"{evil} more",
         op={"op": "update", "bullet_id": evil, "text": evil, "path": evil},
-        steps=[{"tool": evil, "arguments": {evil: evil}, "result": evil, "error": evil}],
+        trail=trail([{"tool": evil, "arguments": {evil: evil}, "result": evil, "error": evil}]),
         verdicts=[{"judge": evil, "outcome": "warn", "reason": evil}],
         traces=[{"url": "#", "title": evil, "success": True, "seconds": 1, "quote": evil}],
         item={"number": 1, "at": NOW, "reason": evil, "author": f"person:{evil}", "count": 0},

@@ -96,12 +96,6 @@ def tone(low: float | None, high: float | None) -> str:
 
 
 @register.filter
-def initials(name: str) -> str:
-    """`{{ "R. Lindqvist"|initials }}` -> `RL`."""
-    return figures.initials(name)
-
-
-@register.filter
 def in_words(name: str) -> str:
     """`{{ "no_signal"|in_words }}` -> `no signal`."""
     return name.replace("_", " ")
@@ -362,12 +356,6 @@ def progress(done: int, total: int, label: str) -> dict[str, Any]:
     """A bar of work done."""
     share = min(1.0, done / total) if total else 0.0
     return {"bar": plots.coordinate(220 * share), "done": done, "total": total, "label": label}
-
-
-@register.inclusion_tag("parts/trail.html")
-def trail(steps: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The steps of a trace as a tree with a waterfall and a jump to the first error."""
-    return {"trail": trails.trail(steps)}
 
 
 # ---- changes ----
