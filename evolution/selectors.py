@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
@@ -70,6 +71,27 @@ def missing_traces(agent: Agent) -> int:
     """Return how many more traces a run on request needs; 0 when there are enough."""
     needed = int(setting(agent, "ACE_MIN_TRACES_FOR_EVOLUTION"))
     return max(0, needed - pending_traces(agent, at_most=needed))
+
+
+@dataclass(frozen=True, slots=True)
+class NextRun:
+    """What an agent's next automatic run waits for: `have` traces of its own, counted to `needed`.
+
+    `last` is the newest run that learned; without one the next is the first.
+    """
+
+    last: EvolutionRun | None
+    have: int
+    needed: int
+
+
+def next_run(agent: Agent) -> NextRun:
+    """Return how near the agent's next automatic run is, by the rule of `due_agents`."""
+    last = last_run(agent)
+    name = "ACE_EVOLUTION_INTERVAL" if last else "ACE_MIN_TRACES_FOR_EVOLUTION"
+    needed = int(setting(agent, name))
+    own = _pending(agent, last).filter(origin=Origin.AGENT)
+    return NextRun(last, own.values("pk")[:needed].count(), needed)
 
 
 # After a run that failed (for want of money, say) the next automatic one waits so many seconds.

@@ -18,7 +18,8 @@ from ace_project.core.models import ApiToken
 from ace_project.core.people import Role, needs
 from evolution import services
 from evolution.models import ExecutionTrace, Origin
-from evolution.selectors import pending_traces
+from evolution.pauses import is_paused
+from evolution.selectors import next_run
 from playbooks import selectors
 from playbooks.models import Agent
 
@@ -74,11 +75,13 @@ def connect(request: HttpRequest, agent_id: str) -> HttpResponse:
 def _context(request: HttpRequest, agent: Agent, issued: Issued | None) -> dict[str, Any]:
     found = connection_of(agent)
     if live.is_asked_for_part(request):
-        return {"agent": agent, **_first_trace(agent, found)}
+        return {"agent": agent, **_first_trace(found)}
     url = request.build_absolute_uri("/").rstrip("/")
     return {
         **agent_context(agent, "connect"),
-        **_first_trace(agent, found),
+        **_first_trace(found),
+        "next_run": next_run(agent),
+        "is_paused": is_paused(agent),
         "issued": issued,
         "scopes": scopes.choices(),
         "url": url,
@@ -86,14 +89,8 @@ def _context(request: HttpRequest, agent: Agent, issued: Issued | None) -> dict[
     }
 
 
-def _first_trace(agent: Agent, found: Connection) -> dict[str, Any]:
-    needed = int(selectors.setting(agent, "ACE_MIN_TRACES_FOR_EVOLUTION"))
-    return {
-        "found": found,
-        "every": 0 if found.is_done else EVERY_SECONDS,
-        "pending": pending_traces(agent, at_most=needed) if found.is_done else 0,
-        "needed": needed,
-    }
+def _first_trace(found: Connection) -> dict[str, Any]:
+    return {"found": found, "every": 0 if found.is_done else EVERY_SECONDS}
 
 
 @needs(Role.OPERATOR)

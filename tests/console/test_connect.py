@@ -19,7 +19,7 @@ from ace_project.core.models import ApiToken
 from ace_project.core.tokens import AGENT_SCOPES
 from evolution import selectors
 from evolution.figures import success_between
-from evolution.models import ExecutionTrace, Origin
+from evolution.models import EvolutionRun, ExecutionTrace, Origin, Pause
 from playbooks.models import Agent
 from tests.conftest import absent
 
@@ -127,6 +127,28 @@ def test_the_part_that_waits_asks_again_until_the_agents_own_trace_is_there(
     assert "data-live" not in part
     assert "airline is connected." in part
     assert "1 of the 10 traces" in client.get(PAGE).content.decode()
+
+
+def test_an_agent_that_learned_is_told_of_its_next_run_not_of_its_first(
+    signed_in: Callable[..., Client], agent: Agent, settings: Any
+) -> None:
+    settings.ACE_EVOLUTION_INTERVAL = 3
+    viewer, seen = signed_in("viewer"), _first_trace(agent)
+    EvolutionRun.objects.create(
+        agent=agent, status="completed", watermark=seen.pk, finished_at=timezone.now()
+    )
+    assert "0 of the 3 traces of its own that start the next run" in viewer.get(PAGE).text
+    for name, origin in (("t-2", "agent"), ("t-3", "agent"), ("t-4", "imported")):
+        now = timezone.now()
+        ExecutionTrace.objects.create(
+            agent=agent, trace_id=name, success=True, captured_at=now, origin=origin
+        )
+    page = viewer.get(PAGE).text
+    assert "2 of the 3 traces of its own that start the next run" in page
+    assert "Its last evolution run ended" in page
+    assert "first evolution run" not in page
+    Pause.objects.create(agent=agent, paused_by="person:ann")
+    assert "Evolution is paused: no run starts" in viewer.get(PAGE).text
 
 
 def test_a_test_trace_takes_the_agents_way_and_is_no_evidence(
