@@ -6,8 +6,8 @@ them, and so on until enough are found: each stretch is read whole by whatever i
 and what is common ends in the first.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.db import connection
@@ -48,6 +48,13 @@ class Wanted:
         """Whether something was typed that holds no word: no trace is found by it."""
         return bool(self.words) and asked_words(self.words) is None
 
+    def without(self, facet: str) -> "Wanted":
+        """Return what is asked for but one facet: one of `values`, or a field by its name."""
+        if facet in self.values:
+            return replace(self, values=self.values | {facet: ""})
+        unasked: dict[str, Any] = {facet: "" if facet == "origin" else None}
+        return replace(self, **unasked)
+
     def tsquery(self) -> str:
         """Return the terms that every trace asked for has; empty for any trace."""
         parts = [asked_state(self.success, self.has_errors, self.origin)]
@@ -61,7 +68,8 @@ class Counted:
     """How the traces asked for fall apart, among the newest MOST_COUNTED of them.
 
     `states` are pairs of a term of `terms.state` and its count, `values` by the letter of a facet,
-    the most frequent first; `agents` by primary key. `newest` are the first keys of them.
+    the most frequent first; `agents` by primary key. `newest` are the first keys of them, and all
+    keys are below `top`.
     """
 
     total: int
@@ -69,6 +77,7 @@ class Counted:
     states: list[tuple[str, int]]
     agents: list[tuple[int, int]]
     values: dict[str, list[tuple[str, int]]]
+    top: int = 0
 
     @property
     def is_all(self) -> bool:
@@ -158,7 +167,7 @@ _COUNT = """
 WITH found AS MATERIALIZED ({found}),
 terms AS (
   SELECT term, count(*) AS n FROM found, unnest(tsvector_to_array(search)) term
-  WHERE starts_with(term, '=') AND substr(term, 2, 1) = ANY(%s) GROUP BY term),
+  WHERE starts_with(term, '=') AND substr(term, 2, 1) = ANY(%s::text[]) GROUP BY term),
 ranked AS (
   SELECT term, n, row_number() OVER (PARTITION BY substr(term, 2, 1) ORDER BY n DESC, term) AS place
   FROM terms),
@@ -171,18 +180,24 @@ UNION ALL (SELECT '#', id, 0 FROM found ORDER BY id DESC LIMIT %s)
 _COUNTED = [STATE, TYPE, VERSION, TOOL, ERROR]
 
 
-def count(wanted: Wanted, limit: int) -> Counted:
-    """Count the newest traces asked for, by facet, and name the first `limit`: in one statement."""
-    stretches = list(_stretches_down(_top()))
+def count(
+    wanted: Wanted, limit: int = 0, *, kinds: Sequence[str] = _COUNTED, top: int | None = None
+) -> Counted:
+    """Count the newest traces asked for, by facet, and name the first `limit`: in one statement.
+
+    `kinds` are the letters of the facets that are counted; only keys below `top` are looked at.
+    """
+    top = _top() if top is None else top
+    stretches = list(_stretches_down(top))
     if not stretches or wanted.is_impossible:
         return Counted(0, [], [], [], {})
     found, values = _search("id, agent_id, search", wanted, stretches, MOST_COUNTED, "DESC")
     # There are sixteen states; of every other facet the most frequent values are told.
-    asked = [*values, _COUNTED, 16, MOST_VALUES, limit]
+    asked = [*values, [*kinds], 16, MOST_VALUES, limit]
     with connection.cursor() as cursor:
         cursor.execute(_COUNT.format(found=found), asked)
         rows = cursor.fetchall()
-    return _counted(rows)
+    return replace(_counted(rows), top=top)
 
 
 def _counted(rows: list[tuple[str, int, int]]) -> Counted:

@@ -61,6 +61,7 @@
       head.indeterminate = count > 0 && !head.checked;
     }
     for (const bar of all(".ace-bulk", form)) bar.hidden = count === 0;
+    for (const button of all("[data-exactly]", form)) button.disabled = count !== Number(button.dataset.exactly);
     const owned = form.id ? all(`[form="${CSS.escape(form.id)}"][data-count-label]`) : [];
     for (const label of [...all("[data-count-label]", form), ...owned]) {
       const [one, many] = label.dataset.countLabel.split("|");

@@ -30,10 +30,15 @@ def newest(rows: QuerySet[M], window: int) -> QuerySet[M]:
     return rows.filter(pk__gte=next(iter(keys), 0))
 
 
+def is_key(text: str) -> bool:
+    """Return whether a text is a whole number that a row's key can hold."""
+    return text.isascii() and text.isdigit() and len(text) <= 18
+
+
 def whole_number(request: HttpRequest, name: str) -> int | None:
     """Return a query parameter as a whole number that a row's key can hold; None otherwise."""
     raw = request.GET.get(name, "")
-    return int(raw) if raw.isascii() and raw.isdigit() and len(raw) <= 18 else None
+    return int(raw) if is_key(raw) else None
 
 
 def address(request: HttpRequest, *, without: Sequence[str] = (), **changed: object) -> str:

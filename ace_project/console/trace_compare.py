@@ -8,6 +8,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
+from ace_project.console.keyset import is_key
 from ace_project.console.trace import trace_of
 from ace_project.console.trace_alignment import Aligned, align
 from ace_project.core.people import Role, needs
@@ -23,8 +24,12 @@ MOST_BULLETS = 200
 def pair(request: HttpRequest) -> HttpResponse:
     """Go to the comparison of the two traces picked in the list."""
     picked = list(dict.fromkeys(request.GET.getlist("trace")))
-    if len(picked) != 2 or not all(key.isascii() and key.isdigit() for key in picked):
+    if len(picked) != 2 or not all(map(is_key, picked)):
         return render(request, "trace_choice.html", {"problem": "Choose two traces to compare."})
+    rows = ExecutionTrace.objects.filter(pk__in=picked).values_list("agent_id", flat=True)
+    if len(set(rows)) > 1:
+        problem = "Choose two traces of one agent: what two agents did is not compared."
+        return render(request, "trace_choice.html", {"problem": problem})
     left, right = sorted(int(key) for key in picked)
     return redirect("console:trace_compare", left, right)
 

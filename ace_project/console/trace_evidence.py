@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from ace_project.console import refusals
+from ace_project.console.keyset import is_key
 from ace_project.console.proposal import headline
 from ace_project.console.visitor import actor_of
 from ace_project.core.errors import AceError, InvalidInput
@@ -46,7 +47,7 @@ def chosen_traces(asked: Mapping[str, Any], keys: list[str]) -> Chosen:
 
     Without one, failed traces speak for a change and others against it.
     """
-    numbers = [int(key) for key in keys if _is_key(key)]
+    numbers = [int(key) for key in keys if is_key(key)]
     rows = ExecutionTrace.objects.filter(pk__in=numbers).select_related("agent__playbook")
     shown = rows.only(*LIST_FIELDS, "agent__agent_id", "agent__simulated", "agent__playbook")
     found = list(shown.order_by("-pk")[: MOST_TRACES + 1])
@@ -95,7 +96,7 @@ def _carry_out(request: HttpRequest, chosen: Chosen, agent: Agent) -> HttpRespon
         query = urlencode({side: found for side, found in keys.items() if found})
         return redirect(f"{reverse('console:propose', args=[agent.agent_id])}?{query}")
     raw = request.POST.get("delta", "")
-    delta = _open_rows(agent).filter(pk=int(raw)).first() if _is_key(raw) else None
+    delta = _open_rows(agent).filter(pk=int(raw)).first() if is_key(raw) else None
     if delta is None:
         raise InvalidInput("choose a delta that waits")
     services.cite_traces(
@@ -120,7 +121,7 @@ def _open_deltas(agent: Agent) -> list[tuple[int, str]]:
 def evidence_of(agent: Agent, asked: Mapping[str, Any]) -> dict[str, Any]:
     """Return the evidence that an address names as primary keys, `?for=1,2&against=3`."""
     keys = {
-        side: [int(key) for key in str(asked.get(side, "")).split(",") if _is_key(key)]
+        side: [int(key) for key in str(asked.get(side, "")).split(",") if is_key(key)]
         for side in ("for", "against")
     }
     wanted = [key for found in keys.values() for key in found[:MOST_TRACES]]
@@ -131,7 +132,3 @@ def evidence_of(agent: Agent, asked: Mapping[str, Any]) -> dict[str, Any]:
     origins = Counter(row.origin for row in known.values())
     names = {side: [known[k].trace_id for k in found if k in known] for side, found in keys.items()}
     return {**names, "origins": dict(origins)} if known else {}
-
-
-def _is_key(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 19

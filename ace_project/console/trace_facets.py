@@ -2,13 +2,13 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from django.http import HttpRequest
 
-from evolution import terms
+from evolution import terms, trace_search
 from evolution.models import Origin
-from evolution.trace_search import Counted
+from evolution.trace_search import Counted, Wanted
 from playbooks.models import Agent
 
 _LABELS = {
@@ -29,6 +29,26 @@ _WORDS = {
     "errors": {"yes": "With errors", "no": "Without errors"},
     "origin": {name: str(label) for name, label in Origin.choices},
 }
+State = tuple[bool, bool, str]
+# What of a trace's one state each of these facets is.
+_STATES: dict[str, Callable[[State], str]] = {
+    "success": lambda state: "yes" if state[0] else "no",
+    "errors": lambda state: "yes" if state[1] else "no",
+    "origin": lambda state: state[2],
+}
+# The facets in the order they are shown, each with the letter of the terms it is counted by.
+_KINDS = {
+    "success": terms.STATE,
+    "errors": terms.STATE,
+    "error": terms.ERROR,
+    "tool": terms.TOOL,
+    "type": terms.TYPE,
+    "version": terms.VERSION,
+    "agent": "",
+    "origin": terms.STATE,
+}
+# What Wanted calls one otherwise than the address does.
+_FIELDS = {"errors": "has_errors"}
 # How long the bar of the most frequent value is drawn.
 BAR = 100
 
@@ -46,11 +66,12 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One facet with its most frequent values."""
+    """One facet with its most frequent values; `is_all` where none of its traces is uncounted."""
 
     name: str
     label: str
     options: list[Option] = field(default_factory=list)
+    is_all: bool = True
 
 
 def sensible(asked: dict[str, str]) -> dict[str, str]:
@@ -61,24 +82,49 @@ def sensible(asked: dict[str, str]) -> dict[str, str]:
     return found | {"version": number if is_number else ""}
 
 
-def groups(request: HttpRequest, asked: dict[str, str], counted: Counted | None) -> list[Group]:
-    """Return the facets that tell the traces asked for apart; none where there are no traces."""
-    if counted is None or not counted.total:
+def groups(
+    request: HttpRequest, asked: dict[str, str], wanted: Wanted | None, counted: Counted | None
+) -> list[Group]:
+    """Return the facets that tell the traces asked for apart.
+
+    A facet that is chosen is counted among the traces that all the others choose, by a statement
+    of its own: so its other values can be had with one click, also where nothing fits all.
+    """
+    if wanted is None or counted is None:
         return []
-    names = _agents(counted)
-    found = [
-        _group(request, asked, "success", _states(counted, lambda s: "yes" if s[0] else "no")),
-        _group(request, asked, "errors", _states(counted, lambda s: "yes" if s[1] else "no")),
-        _group(request, asked, "error", counted.values.get(terms.ERROR, [])),
-        _group(request, asked, "tool", counted.values.get(terms.TOOL, [])),
-        _group(request, asked, "type", counted.values.get(terms.TYPE, [])),
-        _group(request, asked, "agent", names),
-        _group(request, asked, "origin", _states(counted, lambda s: s[2])),
-    ]
-    if len(names) == 1:
+    found = []
+    for name in _KINDS:
         # Everybody's third version is no group of anything.
-        found.insert(5, _group(request, asked, "version", counted.values.get(terms.VERSION, [])))
+        if name == "version" and len(counted.agents) != 1:
+            continue
+        if asked[name]:
+            found.append(_chosen_group(request, asked, name, wanted, counted))
+        else:
+            found.append(_group(request, asked, name, _values(name, counted)))
     return [group for group in found if group.options]
+
+
+def _chosen_group(
+    request: HttpRequest, asked: dict[str, str], name: str, wanted: Wanted, counted: Counted
+) -> Group:
+    without = wanted.without(_FIELDS.get(name, name))
+    others = trace_search.count(without, kinds=_KINDS[name], top=counted.top)
+    counts = dict(_values(name, others))
+    if not counts:
+        return Group(name, _LABELS[name])
+    # Among the newest that are counted may be fewer with the value chosen, or none.
+    counts[asked[name]] = counted.total
+    group = _group(request, asked, name, counts.items())
+    return replace(group, is_all=others.is_all)
+
+
+def _values(name: str, counted: Counted) -> list[tuple[str, int]]:
+    """Return the values of a facet with their counts."""
+    if name == "agent":
+        return _agents(counted)
+    if name in _STATES:
+        return _states(counted, _STATES[name])
+    return counted.values.get(_KINDS[name], [])
 
 
 def _agents(counted: Counted) -> list[tuple[str, int]]:
@@ -87,9 +133,7 @@ def _agents(counted: Counted) -> list[tuple[str, int]]:
     return [(names[key], number) for key, number in counted.agents if key in names]
 
 
-def _states(
-    counted: Counted, part: Callable[[tuple[bool, bool, str]], str]
-) -> list[tuple[str, int]]:
+def _states(counted: Counted, part: Callable[[State], str]) -> list[tuple[str, int]]:
     found: Counter[str] = Counter()
     for term, number in counted.states:
         found[part(terms.read_state(term))] += number
@@ -99,20 +143,18 @@ def _states(
 def _group(
     request: HttpRequest, asked: dict[str, str], name: str, values: Iterable[tuple[str, int]]
 ) -> Group:
-    counts = list(values)
-    most = max((number for _, number in counts), default=1)
+    counts = sorted(values, key=lambda item: -item[1])
+    most = max((number for _, number in counts), default=0) or 1
     options = [
         Option(
             text=text_of(name, value),
             count=number,
             url=_address(request, name, "" if asked[name] == value else value),
             is_chosen=asked[name] == value,
-            bar=max(1, round(BAR * number / most)),
+            bar=max(1, round(BAR * number / most)) if number else 0,
         )
         for value, number in counts
     ]
-    # The traces that called a chosen tool called others, too.
-    options.sort(key=lambda option: not option.is_chosen)
     return Group(name, _LABELS[name], options)
 
 

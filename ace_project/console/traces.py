@@ -49,7 +49,7 @@ def traces(request: HttpRequest) -> HttpResponse:
     context = {
         "page": page,
         "asked": asked.values,
-        "groups": trace_facets.groups(request, asked.values, counted),
+        "groups": trace_facets.groups(request, asked.values, asked.wanted, counted),
         "chosen": trace_facets.chosen(request, asked.values),
         "kept": [(name, asked.values[name]) for name in _KEPT if asked.values[name]],
         "counted": counted,

@@ -105,6 +105,8 @@ def test_traces_of_two_agents_are_not_compared(
         agent=other, trace_id="t", success=True, captured_at=timezone.now()
     )
     viewer = signed_in("viewer")
+    picked = viewer.get("/traces/compare/", {"trace": [runs[0].pk, foreign.pk]})
+    assert "Choose two traces of one agent" in picked.text
     assert viewer.get(f"/traces/{runs[0].pk}/compare/{foreign.pk}/").status_code == 404
     assert viewer.get(f"/traces/{runs[0].pk}/compare/999999/").status_code == 404
     assert viewer.post(f"/traces/{runs[0].pk}/compare/{runs[1].pk}/").status_code == 405

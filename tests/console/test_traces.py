@@ -9,6 +9,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from evolution import trace_search
 from evolution.models import ExecutionTrace
 from playbooks import services
 from playbooks.actors import person
@@ -222,9 +223,68 @@ def test_a_facet_that_is_chosen_can_be_let_go_of(
     record("t-2")
     context = signed_in("viewer").get(LIST, {"success": "no", "q": ""}).context
     outcome = next(group for group in context["groups"] if group.name == "success")
-    assert [(o.text, o.count, o.is_chosen) for o in outcome.options] == [("Failed", 1, True)]
-    assert "success" not in outcome.options[0].url
+    failed = next(option for option in outcome.options if option.is_chosen)
+    assert (failed.text, failed.count) == ("Failed", 1)
+    assert "success" not in failed.url
     assert context["chosen"] == [("Outcome", "Failed", "?q=")]
+
+
+def counts_of(client: Client, **asked: str) -> dict[str, dict[str, int]]:
+    """Return the counts beside the list, by facet and value."""
+    groups = client.get(LIST, asked).context["groups"]
+    return {group.name: {o.text: o.count for o in group.options} for group in groups}
+
+
+def test_a_facet_that_is_chosen_offers_its_other_values_as_the_other_facets_leave_them(
+    signed_in: Callable[..., Client], record: Callable[..., Any]
+) -> None:
+    viewer = signed_in("viewer")
+    for number, (tool, success) in enumerate(
+        [("book", True), ("book", False), ("refund", False), ("refund", False), ("look", True)]
+    ):
+        record(f"t-{number}", success=success, steps=[{"tool": tool, "arguments": {}}])
+    found = counts_of(viewer, tool="book", success="no")
+    assert found["tool"] == {"refund": 2, "book": 1}
+    assert found["success"] == {"Failed": 1, "Succeeded": 1}
+    # What nothing fits still offers what to choose instead.
+    found = counts_of(viewer, tool="refund", success="yes")
+    assert (found["success"], found["tool"]) == (
+        {"Failed": 2, "Succeeded": 0},
+        {"book": 1, "look": 1, "refund": 0},
+    )
+    assert (
+        "No trace fits all of this." in viewer.get(LIST, {"tool": "refund", "success": "yes"}).text
+    )
+
+
+def test_the_other_agents_are_offered_and_a_chosen_facet_costs_one_statement(
+    signed_in: Callable[..., Client], record: Callable[..., Any]
+) -> None:
+    viewer = signed_in("viewer")
+    record("t-1", task_type="fare")
+    record("t-2", agent=services.create_agent(agent_id="other", author=person("ann")))
+    assert counts_of(viewer, agent="airline")["agent"] == {"airline": 1, "other": 1}
+    with CaptureQueriesContext(connection) as one:
+        viewer.get(LIST, {"success": "yes"})
+    with CaptureQueriesContext(connection) as two:
+        viewer.get(LIST, {"success": "yes", "type": "fare"})
+    assert len(two) == len(one) + 1
+
+
+def test_a_chosen_value_beyond_what_is_counted_is_still_shown(
+    signed_in: Callable[..., Client], record: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trace_search, "MOST_COUNTED", 2)
+    for number, kind in enumerate(("rare", "common", "common")):
+        record(f"t-{number}", task_type=kind)
+    page = signed_in("viewer").get(LIST, {"type": "rare"})
+    kinds = next(group for group in page.context["groups"] if group.name == "type")
+    assert [(o.text, o.count, o.is_chosen) for o in kinds.options] == [
+        ("common", 2, False),
+        ("rare", 1, True),
+    ]
+    assert not kinds.is_all
+    assert "without it" in page.text
 
 
 def test_a_trace_whose_name_was_typed_comes_first_whatever_else_fits(
