@@ -22,6 +22,7 @@ from playbooks.models import (
     Agent,
     Bullet,
     Delta,
+    DeltaStatus,
     Playbook,
     PlaybookVersion,
     Verification,
@@ -137,6 +138,15 @@ def delta_named(name: str) -> Delta:
     if found is None:
         raise NotFound(f"there is no delta {name!r}")
     return found
+
+
+def successor_of(delta: Delta) -> int | None:
+    """Return the delta that took the place of one that was edited or revised, by its number."""
+    if delta.status != DeltaStatus.REJECTED:
+        return None
+    edit = Q(evidence__contains={"edited_from": str(delta.delta_id)})
+    rows = Delta.objects.filter(edit | Q(replaces=delta.delta_id), playbook=delta.playbook_id)
+    return rows.filter(pk__gt=delta.pk).order_by("-pk").values_list("pk", flat=True).first()
 
 
 def aliases(agent: Agent, content: Content) -> dict[str, list[Any]]:

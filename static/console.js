@@ -240,7 +240,8 @@
     for (const time of all("time[data-when]")) {
       const seconds = (Date.now() + offset - Date.parse(time.dateTime)) / 1000;
       const words = age(seconds);
-      time.textContent = time.dataset.when === "short" ? words : seconds < 0 ? `in ${words}` : `${words} ago`;
+      // The two clocks are a moment apart: what just happened is not to come.
+      time.textContent = time.dataset.when === "short" ? words : seconds <= -1 ? `in ${words}` : `${words} ago`;
     }
   }
 

@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
-from ace_project.console import decision_bar, undo, waiting, waivers
+from ace_project.console import decision_bar, delta_news, undo, waiting, waivers
 from ace_project.console.decisions import VERBS, carry_out, explain, reason_of
 from ace_project.console.discussion import discussion
 from ace_project.console.evidence import Evidence, read_evidence
@@ -41,6 +41,8 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
     """Show a delta; a POST decides it, or takes its decision back."""
     delta = get_object_or_404(selectors.deltas_for_lists(), pk=pk)
     filters = waiting.read_filters(request.GET)
+    if delta_news.is_asked(request):
+        return _news(request, delta, filters)
     if request.method != "POST":
         return _show(request, delta, filters)
     if not may(request, Role.REVIEWER):
@@ -66,7 +68,7 @@ def _decide(request: HttpRequest, delta: Delta, filters: Filters) -> HttpRespons
         return redirect(request.get_full_path())
     if verb not in VERBS:
         raise BadRequest("a decision is to approve, reject or request changes")
-    _refuse_unseen_sides(request, delta)
+    _refuse_unseen(request, delta)
     decided = carry_out(request, delta, verb)
     if decided.undoable:
         back = request.get_full_path()
@@ -79,11 +81,24 @@ def _decide(request: HttpRequest, delta: Delta, filters: Filters) -> HttpRespons
     return redirect("console:overview" if then_overview else _next(delta, filters))
 
 
-def _refuse_unseen_sides(request: HttpRequest, delta: Delta) -> None:
-    """Raise Conflict where the sides chosen between are not those of the version now live."""
+def _refuse_unseen(request: HttpRequest, delta: Delta) -> None:
+    """Raise Conflict where the page showed other operations, or sides of another live version."""
+    seen = request.POST.get("seen")
+    if seen is not None and seen != delta_news.digest(delta.operations):
+        raise Conflict("newer evidence changed what it proposes: read it again")
     seen, live = request.POST.get("live"), str(delta.playbook.version)
     if seen is not None and seen != live:
         raise Conflict(f"v{live} went live while you compared: look at both sides again")
+
+
+def _news(request: HttpRequest, delta: Delta, filters: Filters) -> HttpResponse:
+    """Answer a page that is open what became of its delta meanwhile, and where to go on."""
+    here, query = reverse("console:delta", args=[delta.pk]), filters.query()
+    next_url = "" if delta.status in OPEN else _next(delta, filters)
+    queue_url = reverse("console:review") + query
+    return delta_news.answer(
+        request, delta, action=here + query, next_url=next_url, queue_url=queue_url
+    )
 
 
 def _next(delta: Delta, filters: Filters) -> str:
@@ -106,6 +121,7 @@ def _show(
     evidence = read_evidence(delta.evidence)
     newer, older = waiting.neighbours(filters, delta.pk)
     entries = discussion(delta)
+    bar = decision_bar.bar(request, delta, sections, conflicts)
     here, query = reverse("console:delta", args=[delta.pk]), filters.query()
     context = {
         "delta": delta,
@@ -133,7 +149,10 @@ def _show(
         "draft": _draft(request) if problem else "",
         "is_open": is_open,
         "undoable": delta.status in UNDOABLE and may(request, Role.REVIEWER),
-        **decision_bar.bar(request, delta, sections, conflicts),
+        "seen": delta_news.digest(delta.operations),
+        "successor": None if is_open else selectors.successor_of(delta),
+        **bar,
+        **delta_news.watch(here + query, delta, entries, editing=bar.get("editing", False)),
     }
     return render(request, "delta.html", context, status=problem.status if problem else 200)
 

@@ -19,6 +19,7 @@ _SIGNS = {
 class Entry:
     """One decision or comment; `marks` qualify a decision in words."""
 
+    pk: int
     by: str
     at: datetime
     text: str
@@ -37,14 +38,22 @@ def discussion(delta: Delta) -> list[Entry]:
     return sorted(found, key=lambda entry: entry.at)[-MOST_SHOWN:]
 
 
+def since(delta: Delta, *, review: int, comment: int) -> list[Entry]:
+    """Return what was decided and said after that decision and that comment, in its order."""
+    reviews = delta.reviews.filter(pk__gt=review)[:MOST_SHOWN]
+    comments = delta.comments.filter(pk__gt=comment).order_by("-pk")[:MOST_SHOWN]
+    found = [*map(_decision, reviews), *map(_comment, comments)]
+    return sorted(found, key=lambda entry: entry.at)
+
+
 def _decision(review: Review) -> Entry:
     icon, css, did = _SIGNS[Decision(review.decision)]
     marks = ["self-approved"] if review.self_approved else []
     asks = review.decision == Decision.REQUEST_CHANGES
-    return Entry(
-        review.reviewer, review.created_at, review.reason, icon, css, did, tuple(marks), asks
-    )
+    by, at = review.reviewer, review.created_at
+    return Entry(review.pk, by, at, review.reason, icon, css, did, tuple(marks), asks)
 
 
 def _comment(comment: DeltaComment) -> Entry:
-    return Entry(comment.author, comment.created_at, comment.text, "message-circle", "ace-3", "")
+    by, at = comment.author, comment.created_at
+    return Entry(comment.pk, by, at, comment.text, "message-circle", "ace-3", "")

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from evolution.models import CircuitBreaker, EvolutionRun
 from playbooks import services
-from playbooks.actors import AUTOMATIC
+from playbooks.actors import AUTOMATIC, person
 from playbooks.models import Agent, Delta, Source
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -130,6 +130,28 @@ def test_the_queue_says_what_is_new_and_moves_no_row(
     assert page.get_by_label("Select delta").first.is_checked()
     show.click()
     page.get_by_text("Check every segment of a trip.").wait_for()
+
+
+def test_a_delta_that_is_decided_elsewhere_says_so_and_keeps_what_was_typed(
+    visit: Callable[..., Any], agent: Agent
+) -> None:
+    delta = _propose(agent, "Quote the fare.")
+    page = visit()
+    page.goto(f"/review/{delta.pk}/?edit=1")
+    page.get_by_label("Text of operation 1").fill("Quote the whole fare.")
+    page.get_by_label("Comment").fill("half a sen")
+    services.comment_on_delta(delta=delta, text="Taxes too?", by=person("bob"))
+    page.evaluate(HIDE, False)
+    page.locator("#talk").get_by_text("Taxes too?").wait_for()
+    assert page.get_by_role("button", name="Approve as edited").is_visible()
+    services.reject_delta(delta=delta, by=person("bob"), reason="We have it.")
+    page.evaluate(HIDE, False)
+    page.get_by_text("Nothing can be sent from here any more.").wait_for()
+    assert not page.get_by_role("button", name="Approve as edited").is_visible()
+    assert page.get_by_label("Text of operation 1").input_value() == "Quote the whole fare."
+    assert page.get_by_label("Comment").input_value() == "half a sen"
+    page.get_by_role("link", name="See what became of it").click()
+    page.get_by_role("button", name="Reopen it").wait_for()
 
 
 def test_nobody_is_asked_while_the_tab_is_hidden_or_the_run_is_over(
