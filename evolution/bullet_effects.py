@@ -4,7 +4,7 @@ A comparison, not an experiment: who uses a bullet chooses to. Runs are compared
 and apart from that inside task groups, where the very same task was tried with and without it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 
@@ -63,13 +63,47 @@ class Effect:
 NOTHING = Effect(Share(), Share(), None, None, None)
 
 
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """What the bullets of a version are worth; those of few uses as counts, small to keep."""
+
+    total: Share
+    few: Mapping[str, tuple[int, int]]
+    enough: Mapping[str, Effect]
+
+    @classmethod
+    def of_runs(cls, names: Sequence[str], found: Sequence[Effect], success: Bools) -> "Effects":
+        """Return the effects that `measure` found, by the names of their bullets."""
+        few, enough = {}, {}
+        for name, effect in zip(names, found, strict=True):
+            if effect.used.runs >= ENOUGH_USES:
+                enough[name] = effect
+            elif effect.used.runs:
+                few[name] = (effect.used.successes, effect.used.runs)
+        return cls(_share(success), few, enough)
+
+    def of(self, bullet_id: str) -> Effect:
+        """Return what a bullet is worth; NOTHING for one that no run used."""
+        if bullet_id in self.enough:
+            return self.enough[bullet_id]
+        if bullet_id in self.few:
+            return _uncompared(Share(*self.few[bullet_id]), self.total)
+        return NOTHING
+
+
 def measure(uses: Bools, success: Bools, kind: Ints, group: Ints) -> list[Effect]:
     """Return the effect of each of B bullets over N runs.
 
     `uses` is (N, B): which run used which bullet; `success` (N,); `kind` (N,) numbers task types
     and `group` (N,) task groups.
     """
-    found = [_effect(uses[:, bullet], success, kind, group) for bullet in range(uses.shape[1])]
+    total = _share(success)
+    counts = zip(uses[success].sum(axis=0), uses.sum(axis=0), strict=True)
+    found = [_uncompared(Share(int(won), int(runs)), total) for won, runs in counts]
+    for place, few in enumerate(found):
+        # Nothing more is said of so few; a long playbook has thousands of them.
+        if few.used.runs >= ENOUGH_USES:
+            found[place] = _effect(few, uses[:, place], success, kind, group)
     judged = [i for i, effect in enumerate(found) if effect.is_known]
     harm = np.array([_harm(found[i], uses[:, i], success, kind) for i in judged])
     for place, q_value in zip(judged, benjamini_hochberg(harm), strict=True):
@@ -78,17 +112,18 @@ def measure(uses: Bools, success: Bools, kind: Ints, group: Ints) -> list[Effect
     return found
 
 
-def _effect(used: Bools, success: Bools, kind: Ints, group: Ints) -> Effect:
-    with_it, without = _share(success[used]), _share(success[~used])
-    if with_it.runs < ENOUGH_USES:
-        # Nothing is said of so few; a long playbook has thousands of them.
-        return Effect(with_it, without, None, None, None)
+def _uncompared(used: Share, total: Share) -> Effect:
+    without = Share(total.successes - used.successes, total.runs - used.runs)
+    return Effect(used, without, None, None, None)
+
+
+def _effect(few: Effect, used: Bools, success: Bools, kind: Ints, group: Ints) -> Effect:
     within = tables(success, used, group)
     contrast = (within.runs > 0) & (within.other_runs > 0)
     enough = min(within.runs[contrast].sum(), within.other_runs[contrast].sum()) >= _ENOUGH_WITHIN
     return Effect(
-        used=with_it,
-        unused=without,
+        used=few.used,
+        unused=few.unused,
         overall=stratified(tables(success, used, kind)),
         within=stratified(within) if enough else None,
         q_value=None,

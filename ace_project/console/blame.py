@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from django.db.models import F
 
-from evolution.bullet_effects import ENOUGH_USES, NOTHING, Effect
+from evolution.bullet_effects import ENOUGH_USES, Effect, Effects
 from playbooks.content import Bullet as Lesson
 from playbooks.models import OPEN, Bullet, Delta, Playbook, PlaybookVersion
 
@@ -80,7 +80,7 @@ class Line:
 
 
 def lines_of(
-    playbook: Playbook, lessons: Sequence[Lesson], number: int, effects: Mapping[str, Effect]
+    playbook: Playbook, lessons: Sequence[Lesson], number: int, effects: Effects
 ) -> dict[Lesson, Line]:
     """Return a line for each of these lessons of version `number`; every query is for them all."""
     records = _records(playbook, {lesson.bullet_id for lesson in lessons})
@@ -93,7 +93,7 @@ def lines_of(
             number,
             waiting=waiting.get(lesson.bullet_id, []),
             kinds=kinds,
-            measured=effects.get(lesson.bullet_id, NOTHING),
+            measured=effects.of(lesson.bullet_id),
         )
         for lesson in lessons
     }

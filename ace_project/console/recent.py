@@ -9,7 +9,7 @@ from django.core.cache import caches
 from django.db import connection
 from django.db.models import Count
 
-from evolution.bullet_effects import Effect, measure
+from evolution.bullet_effects import Effects, measure
 from evolution.counters import recent_uses
 from evolution.intervals import Share
 from playbooks.models import OPEN, Agent, Delta, Playbook
@@ -70,20 +70,18 @@ def waiting(playbooks: Iterable[Playbook]) -> dict[int, int]:
     return dict(found)
 
 
-def effects(agent: Agent, shown: Snapshot) -> dict[str, Effect]:
+def effects(agent: Agent, shown: Snapshot) -> Effects:
     """Return what each bullet of a version is worth by the newest USES_WINDOW runs.
 
     They change when uses are counted, or within the cache's time at the latest.
     """
     playbook = agent.playbook
     key = f"effects:{playbook.pk}:{shown.number}:{playbook.counted_to}"
-    found: dict[str, Effect] | None = (
-        caches["local"].get(key) if settings.ACE_ENABLE_CACHE else None
-    )
+    found: Effects | None = caches["local"].get(key) if settings.ACE_ENABLE_CACHE else None
     if found is None:
         runs = recent_uses(agent, shown.content, USES_WINDOW)
         worth = measure(runs.uses, runs.success, runs.kind, runs.group)
-        found = dict(zip(runs.names, worth, strict=True))
+        found = Effects.of_runs(runs.names, worth, runs.success)
         if settings.ACE_ENABLE_CACHE:
             caches["local"].set(key, found, settings.ACE_CACHE_TTL_SECONDS)
     return found

@@ -79,7 +79,7 @@ class ExecutionTrace(models.Model):
             ),
             models.Index(
                 fields=["success", "-captured_at"],
-                include=["agent"],
+                include=["agent", "origin"],
                 name="trace_success_captured",
             ),
             models.Index(fields=["agent", "-id"], name="trace_agent_id"),

@@ -45,13 +45,17 @@ def test_hours_leave_out_what_is_simulated_and_keep_empty_hours() -> None:
     assert figures.success_by_hour(NOON, 3) == [Share(1, 1), Share(), Share(0, 1)]
 
 
-def test_success_by_version_ignores_traces_that_name_none() -> None:
+def test_success_by_version_is_of_the_newest_traces_that_name_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     agent = _agent("one")
     _trace(agent, True, playbook_version=1)
     _trace(agent, False, playbook_version=2)
     _trace(agent, True)
     assert figures.success_by_version(agent) == {1: Share(1, 1), 2: Share(0, 1)}
-    assert figures.success_by_version(agent, since=NOON + timedelta(days=1)) == {}
+    _trace(agent, True, NOON + timedelta(hours=1), playbook_version=2)
+    monkeypatch.setattr(figures, "COUNTED_BY_VERSION", 1)
+    assert figures.success_by_version(agent) == {2: Share(1, 1)}
 
 
 def test_versions_of_many_agents_take_one_query(django_assert_num_queries: Any) -> None:
