@@ -90,6 +90,7 @@
   document.addEventListener("click", (event) => {
     const form = event.target.closest("[data-select-none]")?.closest("form[data-bulk]");
     if (!form) return;
+    event.preventDefault(); // without this script it resets the form, and with it a reason typed for it
     for (const box of boxes(form)) box.checked = false;
     selectionChanged(form);
   });
