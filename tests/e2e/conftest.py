@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import absent
+from tests.e2e.looks import LOOKS, Look
+from tests.e2e.sessions import sign_in
 
 CHROMIUM = Path(os.environ.get("ACE_TEST_CHROMIUM", "/usr/bin/chromium"))
 PASSWORD = "a long password 42"
@@ -53,19 +55,26 @@ def visit(chromium: Any, live_server: Any) -> Iterator[Callable[..., Any]]:
         if not get_user_model().objects.filter(username=name).exists():
             user = get_user_model().objects.create_user(name, password=PASSWORD)
             user.groups.add(Group.objects.get_or_create(name=role)[0])
-        context = chromium.new_context(**{"base_url": live_server.url, **options})
+        wanted = {"base_url": live_server.url, **options}
+        context = chromium.new_context(**wanted)
         contexts.append(context)
+        sign_in(context, name, wanted["base_url"])
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda said: complaints.append(said.text) if _complains(said) else None)
-        page.goto("/")
-        page.fill("#id_username", name)
-        page.fill("#id_password", PASSWORD)
-        page.get_by_role("button", name="Sign in").click()
-        page.get_by_role("navigation").first.wait_for()
         return page
 
     yield make
     for context in contexts:
         context.close()
     assert not complaints
+
+
+@pytest.fixture(params=LOOKS)
+def look(request: pytest.FixtureRequest, visit: Callable[..., Any]) -> Iterator[Look]:
+    """Return a desk in light, one in dark, and a phone; no page of theirs may end up too wide."""
+    from tests.e2e.checks import overflow_findings
+
+    made = Look(request.param, visit)
+    yield made
+    assert not [line for page in made.pages for line in overflow_findings(page)]

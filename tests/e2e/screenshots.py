@@ -16,8 +16,9 @@ from typing import Any
 
 import django
 
+from tests.e2e.looks import LOOKS
+
 CHROMIUM = os.environ.get("ACE_TEST_CHROMIUM", "/usr/bin/chromium")
-VARIANTS = ("light", "dark", "phone")
 
 
 def _arguments() -> argparse.Namespace:
@@ -26,17 +27,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--only", action="append", default=[], help="what a page's name begins with"
     )
-    parser.add_argument("--variant", action="append", choices=VARIANTS, default=[])
+    parser.add_argument("--variant", action="append", choices=LOOKS, default=[])
     parser.add_argument("--check", action="store_true", help="also look for what is wrong")
     return parser.parse_args()
-
-
-def _options(variant: str) -> dict[str, Any]:
-    from tests.e2e.walker import DESK, PHONE
-
-    if variant == "phone":
-        return {**PHONE, "color_scheme": "light"}
-    return {**DESK, "color_scheme": variant}
 
 
 @contextmanager
@@ -68,9 +61,9 @@ class Pictures:
         from tests.e2e.walker import Walker
 
         chosen = [p for p in pages if p.name.startswith(tuple(self.asked.only or [""]))]
-        for variant in self.asked.variant or VARIANTS:
+        for variant in self.asked.variant or LOOKS:
             self.everywhere.clear()
-            walker = Walker(self.browser, self.base_url, **_options(variant))
+            walker = Walker(self.browser, self.base_url, **LOOKS[variant])
             for page, shown in walker.walk(chosen):
                 self._one(f"{page.name}.{variant}", shown, variant)
                 self.findings += [f"{page.name}.{variant}: {c}" for c in walker.complaints]

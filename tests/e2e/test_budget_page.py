@@ -1,4 +1,4 @@
-"""Money in a real browser: a limit raised in its dialog, and a prompt that comes when asked for."""
+"""Calls of a model in a real browser: prompt and answer come when they are asked for."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from evolution import ledger
-from evolution import services as evolution
 from evolution.ledger import Usage
-from evolution.models import Budget, EvolutionRun, LlmCall, LlmExchange, Trigger
+from evolution.models import EvolutionRun, LlmCall, LlmExchange
 from playbooks import services
 from playbooks.actors import AUTOMATIC
 
@@ -30,33 +29,6 @@ def _called() -> tuple[EvolutionRun, LlmCall]:
     sent = [{"role": "user", "content": "<b>what was sent</b>"}]
     LlmExchange.objects.create(call=call, agent=agent, messages=sent, answer="what came back")
     return run, call
-
-
-def test_an_operator_raises_a_limit_in_its_dialog(visit: Callable[..., Any], settings: Any) -> None:
-    settings.ACE_MONTHLY_BUDGET_USD = 100.0
-    _called()
-    page = visit(role="operator")
-    page.goto("/budget/")
-    page.get_by_role("button", name="Raise a limit").click()
-    page.get_by_label("Whose limit").select_option(label="all agents, now $100")
-    page.get_by_label("By how many US dollars").fill("25")
-    page.get_by_label("Why").fill("Black Friday")
-    page.get_by_role("button", name="Raise it for").click()
-    page.get_by_text("it is $125.00 now.").wait_for()
-    assert Budget.objects.get(scope="global").raised_usd == 25
-
-
-def test_an_operator_stops_all_evolution_and_lets_it_go_on(visit: Callable[..., Any]) -> None:
-    agent = services.create_agent(agent_id="airline", author=AUTOMATIC)
-    page = visit(role="operator")
-    page.goto("/budget/")
-    page.get_by_role("button", name="Pause all evolution").click()
-    page.get_by_text("All evolution is paused.", exact=True).wait_for()
-    asked = {"agent": agent, "trigger": Trigger.API, "requested_by": "x", "force": True}
-    assert evolution.start_run(**asked).run is None
-    page.get_by_role("button", name="Resume").click()
-    page.get_by_role("button", name="Pause all evolution").wait_for()
-    assert evolution.start_run(**asked).run is not None
 
 
 def test_prompt_and_answer_come_when_they_are_opened(visit: Callable[..., Any]) -> None:

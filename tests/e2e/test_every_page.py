@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from tests.e2e import checks
+from tests.e2e.looks import DESK, PHONE
 from tests.e2e.pages import every_page, pages_without_samples
-from tests.e2e.walker import DESK, PHONE, Walker
+from tests.e2e.walker import Walker
 from tests.world import World, make_people, make_world
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]

@@ -12,8 +12,9 @@ from django.urls import reverse
 from evolution.models import ExecutionTrace, LlmExchange
 from playbooks.models import Agent, Bullet, Delta
 from tests.e2e import checks
+from tests.e2e.looks import PHONE
 from tests.e2e.pages import Page, every_page
-from tests.e2e.walker import PHONE, Walker
+from tests.e2e.walker import Walker
 from tests.hostile.poisoning import HOSTILE, poison
 from tests.world import World, make_people, make_world
 

@@ -7,8 +7,9 @@ import pytest
 from django.db import connection, transaction
 
 from playbooks import services
-from playbooks.actors import AUTOMATIC, Actor, ActorKind, person
+from playbooks.actors import AUTOMATIC, Actor, ActorKind
 from playbooks.models import Agent, Delta, DeltaStatus, Mode, Playbook, Source
+from tests.e2e.looks import PHONE
 from tests.waiting import wait_until
 from training.models import Comparison
 from training.services import make_workshop_agent
@@ -16,8 +17,6 @@ from training.tasks import compare
 
 expect = pytest.importorskip("playwright.sync_api").expect
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-PHONE = {"viewport": {"width": 390, "height": 844}}
 
 
 def _propose(agent: Agent, text: str = "", **changed: Any) -> Delta:
@@ -51,30 +50,6 @@ def three(agent: Agent) -> list[Delta]:
     return [_propose(agent, text) for text in texts][::-1]
 
 
-def test_the_queue_is_worked_by_keys_alone(visit: Callable[..., Any], three: list[Delta]) -> None:
-    page = visit()
-    page.goto("/review/")
-    page.keyboard.press("j")
-    page.keyboard.press("a")
-    page.wait_for_selector("text=Approved delta")
-    assert _status(three[0]) == DeltaStatus.APPLIED
-    page.keyboard.press("z")
-    page.wait_for_selector("text=Taken back")
-    assert _status(three[0]) == DeltaStatus.PENDING_REVIEW
-    # The approval moved the cursor on to the next row, and there it stays.
-    expect(page.locator(f"#open-{three[1].pk}")).to_be_focused()
-    for key in ("x", "k", "x"):
-        page.keyboard.press(key)
-    assert page.locator(".ace-bulk").inner_text().count("2 deltas") == 2
-    expect(page.locator("#foreseen")).to_have_text("Makes airline v4 to v5.")
-    page.keyboard.press("r")
-    page.keyboard.type("both say what is known")
-    page.get_by_role("button", name="Reject 2 deltas", exact=True).click()
-    page.wait_for_selector("text=Rejected 2 deltas")
-    assert [_status(delta) for delta in three[:2]] == [DeltaStatus.REJECTED] * 2
-    assert Delta.objects.get(pk=three[1].pk).decision_reason == "both say what is known"
-
-
 def test_a_delta_opens_is_approved_and_leads_to_the_next(
     visit: Callable[..., Any], three: list[Delta]
 ) -> None:
@@ -93,26 +68,6 @@ def test_a_delta_opens_is_approved_and_leads_to_the_next(
     page.get_by_role("button", name="Reject", exact=True).click()
     page.wait_for_url(f"**/review/{three[2].pk}/?agent=airline")
     assert _status(three[1]) == DeltaStatus.REJECTED
-
-
-def test_an_edit_and_a_conflict_are_settled_on_the_page(
-    visit: Callable[..., Any], agent: Agent
-) -> None:
-    page, delta = visit(), _propose(agent, "Quote the fare.")
-    page.goto(f"/review/{delta.pk}/")
-    page.keyboard.press("e")
-    page.get_by_label("Text of operation 1").fill("Quote each fare.")
-    page.get_by_role("button", name="Approve as edited").click()
-    page.wait_for_selector("text=as edited: v2 is live")
-    tone = [{"op": "set", "path": "/tone", "value": "warm"}]
-    late = _propose(agent, operations=tone)
-    formal = _propose(agent, operations=[{"op": "set", "path": "/tone", "value": "formal"}])
-    services.approve_delta(delta=formal, by=person("bob"))
-    page.goto(f"/review/{late.pk}/")
-    page.get_by_role("radio", name="This delta").check()
-    page.get_by_role("button", name="Rebase and approve").click()
-    page.wait_for_selector("text=v4 is live")
-    assert _status(late) == DeltaStatus.APPLIED
 
 
 def test_the_second_of_two_people_sees_who_decided(
@@ -224,6 +179,7 @@ def test_a_newcomer_teaches_the_workshop_agent_and_takes_it_back(
     evidence = {"lift": 0.4, "interval": [0.2, 0.6], "for_total": 61, "against_total": 9}
     delta = _propose(demo, "Never repeat an identical notify_customer.", evidence=evidence)
     page = visit()
+    page.goto("/")
     page.get_by_role("button", name="Approve the lesson").click()
     page.get_by_role("button", name="Run the 60 tasks").click()
     page.wait_for_selector("text=0 of 60 tasks")

@@ -11,11 +11,10 @@ from playbooks import services
 from playbooks.actors import AUTOMATIC, person
 from playbooks.content import bullet_id
 from playbooks.models import Delta, Mode, Source, Waiver
+from tests.e2e.looks import PHONE, PLAIN
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-PHONE = {"viewport": {"width": 390, "height": 844}}
-PLAIN = {"java_script_enabled": False}
 RULE = bullet_id("constraints", "Never refund more than 100 euros.")
 
 

@@ -3,15 +3,12 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from django.contrib.auth import get_user_model
-from django.test import Client
 from playwright.sync_api import Error
 
 from tests.e2e.pages import Page
+from tests.e2e.sessions import sign_in
 from tests.world import beat
 
-DESK = {"viewport": {"width": 1440, "height": 900}}
-PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
 METHOD_NOT_ALLOWED = 405
 # Pages that say no.
 RIGHT = {
@@ -40,16 +37,8 @@ class Walker:
         # What moves slowly cannot be looked at right after a key.
         still = {"reduced_motion": "reduce", **options}
         self.contexts = [browser.new_context(base_url=base_url, **still) for _ in range(2)]
-        signed_in, anonymous = self.contexts
-        client = Client()
-        client.force_login(get_user_model().objects.get(username="zoe"))
-        signed_in.add_cookies(
-            [
-                {"name": name, "value": morsel.value, "url": base_url}
-                for name, morsel in client.cookies.items()
-            ]
-        )
-        self.pages = {context: self._page(context) for context in (signed_in, anonymous)}
+        sign_in(self.contexts[0], "zoe", base_url)
+        self.pages = {context: self._page(context) for context in self.contexts}
 
     def _page(self, context: Any) -> Any:
         page = context.new_page()
