@@ -95,6 +95,12 @@
     selectionChanged(form);
   });
 
+  // A row that somebody else decided has lost its tick.
+  document.addEventListener("htmx:oobAfterSwap", (event) => {
+    const form = event.target.closest?.("form[data-bulk]");
+    if (form) selectionChanged(form);
+  });
+
   // A key on a queue decides the selection, or the row under the cursor where nothing is selected.
   function selectForKey() {
     const row = cursor();

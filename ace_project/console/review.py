@@ -6,7 +6,6 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import BadRequest, PermissionDenied
-from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -24,9 +23,8 @@ from ace_project.console.visitor import may
 from ace_project.console.waiting import Filters
 from ace_project.core.errors import AceError
 from ace_project.core.people import Role, needs
-from playbooks.models import OPEN, Delta, DeltaStatus, Review, Source
+from playbooks.models import Delta, DeltaStatus, Source
 from playbooks.selectors import setting
-from playbooks.services import guarded_names
 
 _RESULTS = "review_results"
 
@@ -83,8 +81,8 @@ def queue(request: HttpRequest) -> HttpResponse:
         "clear_url": request.path + Filters(status=filters.status).query()
         if filters.is_narrowed
         else "",
-        "decides": filters.status in ("", "conflict", "changes_requested"),
-        **queue_news.watch(request, filters),
+        "decides": filters.status in waiting.TO_DECIDE,
+        **queue_news.watch(request, filters, page.rows),
         "elsewhere": [Refused(pk, why) for pk, why in refused.items()],
     }
     return render(request, "review.html", context)
@@ -94,7 +92,7 @@ def _rows(deltas: Sequence[Delta], filters: Filters, refused: dict[int, str]) ->
     """Return the rows, and take out of `refused` what they tell; one query where runs made any."""
     made = {delta.run_id for delta in deltas if delta.run_id is not None}
     paid = calls.bills(made) if made else {}
-    votes = _approvals(deltas)
+    votes = waiting.approvals(deltas)
     return [
         _row(
             delta,
@@ -105,19 +103,6 @@ def _rows(deltas: Sequence[Delta], filters: Filters, refused: dict[int, str]) ->
         )
         for delta in deltas
     ]
-
-
-def _approvals(deltas: Sequence[Delta]) -> dict[int, int]:
-    """Return how many approvals each open delta has that needs two; at most one query."""
-    guarded = [
-        delta.pk
-        for delta in deltas
-        if delta.status in OPEN and guarded_names(delta.playbook.agent, sections_of(delta))
-    ]
-    if not guarded:
-        return {}
-    given = Review.objects.filter(delta__in=guarded, stands=True).order_by().values_list("delta")
-    return dict.fromkeys(guarded, 0) | dict(given.annotate(Count("pk")))
 
 
 def _row(

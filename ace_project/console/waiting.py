@@ -1,25 +1,30 @@
 """The queue of deltas: which are shown, in which order, and which stand next to one."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
 from django.core.exceptions import BadRequest
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Count, Exists, OuterRef, QuerySet
 from django.http import QueryDict
 from django.urls import reverse
 
+from ace_project.console.proposal import sections_of
 from playbooks.models import (
     DECIDED,
+    OPEN,
     WAITING,
     Agent,
     Delta,
     DeltaStatus,
     Playbook,
+    Review,
     Risk,
     Source,
 )
 from playbooks.selectors import deltas_for_lists
+from playbooks.services import guarded_names
 
 TABS = {
     "": ("Waiting", WAITING),
@@ -27,6 +32,8 @@ TABS = {
     "changes_requested": ("Changes requested", (DeltaStatus.CHANGES_REQUESTED,)),
     "decided": ("Decided", DECIDED),
 }
+# The tabs whose deltas can still be decided.
+TO_DECIDE = ("", "conflict", "changes_requested")
 RISKS = {
     Risk.CLEAR.value: "Passed every judge",
     Risk.WARN.value: "With a warning",
@@ -134,3 +141,16 @@ def agents_with_deltas(statuses: tuple[DeltaStatus, ...]) -> list[str]:
     theirs = Delta.objects.filter(playbook=OuterRef("playbook"), status__in=statuses)
     rows = Agent.objects.filter(Exists(theirs.order_by("-pk")))
     return list(rows.order_by("agent_id").values_list("agent_id", flat=True)[:200])
+
+
+def approvals(deltas: Sequence[Delta]) -> dict[int, int]:
+    """Return how many approvals each open delta has that needs two; at most one query."""
+    guarded = [
+        delta.pk
+        for delta in deltas
+        if delta.status in OPEN and guarded_names(delta.playbook.agent, sections_of(delta))
+    ]
+    if not guarded:
+        return {}
+    given = Review.objects.filter(delta__in=guarded, stands=True).order_by().values_list("delta")
+    return dict.fromkeys(guarded, 0) | dict(given.annotate(Count("pk")))

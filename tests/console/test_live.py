@@ -7,6 +7,8 @@ import pytest
 from django.test import Client
 
 from evolution.models import EvolutionRun
+from playbooks import services
+from playbooks.actors import person
 from playbooks.models import Agent, Delta
 
 pytestmark = pytest.mark.django_db
@@ -108,3 +110,50 @@ def test_an_older_page_of_the_queue_asks_for_no_news(
     delta = propose()
     page = signed_in("reviewer").get(f"/review/?before={delta.pk}").content.decode()
     assert 'id="queue-news"' not in page
+
+
+def test_a_row_that_somebody_decided_is_marked_and_loses_its_tick(
+    signed_in: Callable[..., Client], propose: Callable[..., Delta]
+) -> None:
+    client, bob = signed_in("reviewer"), person("bob")
+    gone, stays = propose("Quote the fare."), propose("Check every segment.")
+    url = _news_url(client)
+    assert "state-" not in client.get(url, headers=PART).content.decode()
+    services.reject_delta(delta=gone, by=bob, reason="no")
+    part = client.get(url, headers=PART).content.decode()
+    assert f'id="state-{gone.pk}" hx-swap-oob="true"' in part
+    assert "rejected" in part and "<time" in part and "by bob" in part
+    assert f'id="tick-{gone.pk}"' in part and "data-select" not in part
+    assert f"state-{stays.pk}" not in part
+
+
+def test_a_row_whose_decision_was_taken_back_can_be_ticked_again(
+    signed_in: Callable[..., Client], propose: Callable[..., Delta]
+) -> None:
+    client, delta, bob = signed_in("reviewer"), propose(), person("bob")
+    url = _news_url(client)
+    services.request_changes(delta=delta, by=bob, reason="shorter")
+    part = client.get(url, headers=PART).content.decode()
+    assert "changes requested" in part and "by bob" in part
+    services.undo_decision(delta=delta, by=bob)
+    part = client.get(url, headers=PART).content.decode()
+    assert "is-gone" not in part and "data-select" in part
+
+
+def test_marks_are_for_who_decides_and_for_rows_of_the_page_alone(
+    signed_in: Callable[..., Client],
+    propose: Callable[..., Delta],
+    django_assert_max_num_queries: Any,
+) -> None:
+    client, bob = signed_in("viewer"), person("bob")
+    rows = [propose(f"Lesson {number} of some.") for number in range(9)]
+    url = _news_url(client)
+    late = propose("A late one.")
+    for row in (*rows, late):
+        services.reject_delta(delta=row, by=bob, reason="no")
+    with django_assert_max_num_queries(9):
+        part = client.get(url, headers=PART).content.decode()
+    assert part.count("is-gone") == 9
+    assert f"state-{late.pk}" not in part and "tick-" not in part
+    assert client.get(f"{url}.x.-1.{'9' * 30}", headers=PART).status_code == 200
+    assert "shown=" not in _news_url(client, "?status=decided")

@@ -115,19 +115,26 @@ def test_the_overview_changes_under_an_open_page_and_keeps_the_focus(
     page.locator("#nav-count").get_by_text("1").wait_for()
 
 
-def test_the_queue_says_what_is_new_and_moves_no_row(
+def test_the_queue_says_what_is_new_and_decided_and_moves_no_row(
     visit: Callable[..., Any], agent: Agent
 ) -> None:
-    _propose(agent, "Quote the fare.")
+    gone = _propose(agent, "Quote the fare.")
+    _propose(agent, "Ask for the booking reference.")
     page = visit()
     page.goto("/review/")
-    page.get_by_label("Select delta").first.check()
+    page.get_by_label("Select all 2").check()
+    before = [row.bounding_box() for row in page.locator("[data-row]").all()]
     _propose(agent, "Check every segment of a trip.")
+    services.reject_delta(delta=gone, by=person("bob"), reason="no")
     page.evaluate(HIDE, False)
     show = page.get_by_role("link", name="1 new: show")
     show.wait_for()
-    assert page.locator("[data-row]").count() == 1
-    assert page.get_by_label("Select delta").first.is_checked()
+    page.locator(f"#state-{gone.pk}").get_by_text("rejected").wait_for()
+    page.get_by_role("button", name="Approve 1 delta").wait_for()
+    assert page.get_by_label("Select delta").count() == 1
+    assert page.get_by_label("Select delta").is_checked()
+    after = [row.bounding_box() for row in page.locator("[data-row]").all()]
+    assert [row["height"] for row in after] == [row["height"] for row in before]
     show.click()
     page.get_by_text("Check every segment of a trip.").wait_for()
 
