@@ -266,6 +266,28 @@ class Delta(models.Model):
                 condition=Q(status__in=WAITING),
                 name="delta_waiting_source",
             ),
+            # And the orders of the queue that are not by age, for all agents and for one.
+            models.Index(
+                fields=["confidence", "id"],
+                condition=Q(status__in=WAITING),
+                name="delta_waiting_confidence",
+            ),
+            models.Index(
+                fields=["playbook", "confidence", "id"],
+                condition=Q(status__in=WAITING),
+                name="delta_waiting_play_confidence",
+            ),
+            models.Index(
+                fields=["playbook", "risk", "-id"],
+                condition=Q(status__in=WAITING),
+                name="delta_waiting_play_risk",
+            ),
+            # What its author is to revise: a line of the overview.
+            models.Index(
+                fields=["author", "-id"],
+                condition=Q(status=DeltaStatus.CHANGES_REQUESTED),
+                name="delta_changes_author",
+            ),
             GinIndex(fields=["evidence"], opclasses=["jsonb_path_ops"], name="delta_evidence_gin"),
         ]
 

@@ -103,7 +103,7 @@ def _news(request: HttpRequest, delta: Delta, filters: Filters) -> HttpResponse:
 
 def _next(delta: Delta, filters: Filters) -> str:
     """Return where to go on: the next delta of the queue, the one before, or the queue."""
-    newer, older = waiting.neighbours(filters, delta.pk)
+    newer, older = waiting.neighbours(filters, delta)
     following = older or newer
     if filters.status == "decided" or following is None:
         return reverse("console:review") + filters.query()
@@ -119,7 +119,7 @@ def _show(
     sections = changes_of(delta, live, playbook.version)
     conflicts = [c.conflict for s in sections for c in s.changes if c.conflict]
     evidence = read_evidence(delta.evidence)
-    newer, older = waiting.neighbours(filters, delta.pk)
+    newer, older = waiting.neighbours(filters, delta)
     entries = discussion(delta)
     bar = decision_bar.bar(request, delta, sections, conflicts)
     here, query = reverse("console:delta", args=[delta.pk]), filters.query()

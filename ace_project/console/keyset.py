@@ -14,7 +14,7 @@ M = TypeVar("M", bound=Model)
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[M]):
-    """Rows of one page, newest first, and the addresses of its neighbours (empty at the ends)."""
+    """Rows of one page and the addresses of its neighbours (empty at the ends)."""
 
     rows: list[M]
     previous_url: str
@@ -72,11 +72,19 @@ def keyset_page(
         here = rows if before is None else rows.filter(**{f"{by}__lt": before})
         found = list(here.order_by(f"-{by}")[: size + 1])
         shown, newer, older = found[:size], before is not None, len(found) > size
+    return page_of(request, shown, previous=newer, following=older, by=by)
+
+
+def page_of(
+    request: HttpRequest, shown: list[M], *, previous: bool, following: bool, by: str = "pk"
+) -> Page[M]:
+    """Return rows as a page, with its neighbours' addresses where there are any."""
     if not shown:
-        return Page([], address(request) if newer or after is not None else "", "")
+        is_past = previous or "after" in request.GET
+        return Page([], address(request) if is_past else "", "")
     first, last = getattr(shown[0], by), getattr(shown[-1], by)
     return Page(
         shown,
-        address(request, after=first) if newer else "",
-        address(request, before=last) if older else "",
+        address(request, after=first) if previous else "",
+        address(request, before=last) if following else "",
     )

@@ -11,11 +11,10 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
-from ace_project.console import calls, queue_news, saved_views, undo, waiting
+from ace_project.console import calls, orders, queue_news, saved_views, undo, waiting
 from ace_project.console.calls import Bill
 from ace_project.console.decisions import MANY, Refused, carry_out_many, explain
 from ace_project.console.evidence import Evidence, read_evidence
-from ace_project.console.keyset import keyset_page
 from ace_project.console.proposal import headline, sections_of
 from ace_project.console.upkeep import Upkeep, read_upkeep
 from ace_project.console.verdicts import models_of
@@ -57,16 +56,17 @@ def queue(request: HttpRequest) -> HttpResponse:
     if queue_news.is_asked(request):
         return queue_news.answer(request, filters)
     refused = {int(pk): why for pk, why in request.session.pop(_RESULTS, [])}
-    page = keyset_page(request, filters.select())
+    page = orders.page(request, filters.select(), filters.order)
     rows = _rows(page.rows, filters, refused)
     counts = waiting.counts()
     context = {
         "page": page,
+        "sort": filters.sort,
         "rows": rows,
         "tabs": [
             {
                 "name": name,
-                "url": request.path + filters.query(status=tab),
+                "url": filters.on(tab).address(),
                 "count": counts[tab],
                 "current": tab == filters.status,
             }
@@ -75,10 +75,11 @@ def queue(request: HttpRequest) -> HttpResponse:
         "total": counts[""],
         "ready": None if counts[""].more else counts[""].number - counts["conflict"].number,
         "views": saved_views.tabs(request, filters),
-        "query": filters.query().removeprefix("?"),
+        # Not `query`: that is what the search on top was asked.
+        "view_query": filters.query().removeprefix("?"),
         "filters": _fields(filters),
         "keep": [("status", filters.status)] if filters.status else [],
-        "clear_url": request.path + Filters(status=filters.status).query()
+        "clear_url": Filters(status=filters.status, sort=filters.sort).address()
         if filters.is_narrowed
         else "",
         "decides": filters.status in waiting.TO_DECIDE,
@@ -136,6 +137,11 @@ def _fields(filters: Filters) -> list[dict[str, Any]]:
             "Kind",
             "Real and simulated",
             [(k, text) for k, (text, _) in waiting.KINDS.items()],
+        ),
+        "sort": (
+            "Order",
+            orders.ORDERS[""].words,
+            [(k, order.words) for k, order in waiting.orders_of(filters.status).items() if k],
         ),
     }
     return [

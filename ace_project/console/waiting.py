@@ -1,7 +1,7 @@
 """The queue of deltas: which are shown, in which order, and which stand next to one."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,6 +10,8 @@ from django.db.models import Count, Exists, OuterRef, QuerySet
 from django.http import QueryDict
 from django.urls import reverse
 
+from ace_project.console import orders
+from ace_project.console.orders import BY_AGE, ORDERS, Order
 from ace_project.console.proposal import sections_of
 from playbooks.models import (
     DECIDED,
@@ -53,11 +55,21 @@ class Filters:
     source: str = ""
     risk: str = ""
     simulated: str = ""
+    sort: str = ""
+
+    @property
+    def order(self) -> Order:
+        """The order chosen."""
+        return orders_of(self.status)[self.sort]
 
     @property
     def is_narrowed(self) -> bool:
         """Whether anything but the tab was chosen."""
         return bool(self.agent or self.source or self.risk or self.simulated)
+
+    def on(self, tab: str) -> "Filters":
+        """Return the same choices on another tab, in its usual order where it has not this one."""
+        return replace(self, status=tab, sort=self.sort if self.sort in orders_of(tab) else "")
 
     def query(self, **changed: str) -> str:
         """Return the address' query of these filters, `?...` or empty, with some changed."""
@@ -87,11 +99,13 @@ class Filters:
 
 def read_filters(query: QueryDict) -> Filters:
     """Return the filters of an address; raises BadRequest for a choice that does not exist."""
+    status = query.get("status", "")
     known: dict[str, Any] = {
         "status": TABS,
         "source": Source.values,
         "risk": RISKS,
         "simulated": KINDS,
+        "sort": orders_of(status),
     }
     values = {name: query.get(name, "") for name in Filters.__slots__}
     for name, choices in known.items():
@@ -102,12 +116,14 @@ def read_filters(query: QueryDict) -> Filters:
     return Filters(**values)
 
 
-def neighbours(filters: Filters, pk: int) -> tuple[int | None, int | None]:
+def orders_of(tab: str) -> dict[str, Order]:
+    """Return the orders of a tab; those of what does not wait for a reviewer are by age alone."""
+    return ORDERS if tab in ("", "conflict") else BY_AGE
+
+
+def neighbours(filters: Filters, delta: Delta) -> tuple[int | None, int | None]:
     """Return the deltas before and after one in the queue that the filters choose."""
-    rows = filters.select()
-    newer = rows.filter(pk__gt=pk).order_by("pk").values_list("pk", flat=True).first()
-    older = rows.filter(pk__lt=pk).order_by("-pk").values_list("pk", flat=True).first()
-    return newer, older
+    return orders.neighbours(filters.select(), filters.order, delta)
 
 
 @dataclass(frozen=True, slots=True)

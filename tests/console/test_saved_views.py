@@ -78,3 +78,11 @@ def test_there_is_a_bound_and_only_what_an_address_can_hold_is_saved(
 
 def test_a_stranger_saves_nothing(client: Client) -> None:
     assert "/sign-in/" in client.post(URL, {"do": "save", "name": "x"}).headers["Location"]
+
+
+def test_the_filters_of_a_queue_are_not_what_the_search_was_asked(
+    signed_in: Callable[..., Client],
+) -> None:
+    page = signed_in("viewer").get("/review/?source=llm").content.decode()
+    assert 'name="query" value="source=llm"' in page
+    assert 'type="search" maxlength="200" value=""' in page
