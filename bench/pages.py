@@ -92,6 +92,7 @@ _ROWS: dict[str, Callable[[Samples], list[dict[str, Any]]]] = {
     ],
     "run": lambda samples: _keys(samples.runs()),
     "training_job": lambda samples: _keys(samples.jobs()),
+    "training_export": lambda samples: _keys(samples.jobs()),
     "trajectories": lambda samples: _keys(samples.jobs()),
     "trajectory": _trajectory,
     "call": _call,

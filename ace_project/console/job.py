@@ -7,7 +7,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from ace_project.console import job_effects, job_figures, job_reasons, live
+from ace_project.console import job_effects, job_exports, job_figures, job_reasons, live
 from ace_project.console.job_curves import curves
 from ace_project.core.people import Role, needs
 from training import selectors
@@ -61,6 +61,7 @@ def page_context(job: TrainingJob) -> dict[str, Any]:
         "makes_deltas": job.policy == "context"
         and job.state not in (JobState.QUEUED, JobState.RUNNING),
         "tasks": _tasks(job),
+        "exports": job_exports.offers(job),
         "refresh": _refresh(job),
     }
 

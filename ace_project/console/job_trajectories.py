@@ -1,20 +1,27 @@
-"""The trajectories of a training job: a list without their bodies, and one step by step."""
+"""The trajectories of a training job: a list without bodies, one step by step, all as a file."""
 
 import json
 import zlib
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    StreamingHttpResponse,
+)
+from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
-from ace_project.console import keyset
+from ace_project.console import keyset, refusals
 from ace_project.console.asked import asked as asked_of
 from ace_project.console.job import job_of
 from ace_project.console.templatetags.trail import Trail, trail
 from ace_project.core.people import Role, needs
 from training import bodies
+from training.exports import Wanted, format_named, stream
 from training.models import Split, TrainingJob, TrainingTask, Trajectory, TrajectoryOutcome
 
 # What is asked for is looked for in this many of the newest trajectories.
@@ -51,6 +58,22 @@ def trajectories(request: HttpRequest, pk: int) -> HttpResponse:
         "note": f"Looked into the newest {WINDOW:,}" if any(asked.values()) else "",
     }
     return render(request, "training_trajectories.html", context)
+
+
+@needs(Role.VIEWER)
+@require_safe
+def export(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """Stream a job's trajectories as a file: `?format=`, `?success_only=1`."""
+    job = job_of(pk)
+    wanted = Wanted(success_only=request.GET.get("success_only") == "1")
+    with refusals.shown(request):
+        form = format_named(request.GET.get("format", "raw"))
+        return StreamingHttpResponse(
+            stream(job, form, wanted),
+            content_type=form.media_type,
+            headers={"Content-Disposition": f'attachment; filename="{form.file_name(job)}"'},
+        )
+    return redirect("console:training_job", pk)
 
 
 def _rows(request: HttpRequest, job: TrainingJob, asked: dict[str, str]) -> QuerySet[Trajectory]:

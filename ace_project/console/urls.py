@@ -92,6 +92,7 @@ training: list[URLPattern] = [
     path("training/<int:pk>/resume/", job_actions.resume, name="training_resume"),
     path("training/<int:pk>/cancel/", job_actions.cancel, name="training_cancel"),
     path("training/<int:pk>/propose/", job_actions.propose, name="training_propose"),
+    path("training/<int:pk>/export/", job_trajectories.export, name="training_export"),
     path("training/<int:pk>/trajectories/", job_trajectories.trajectories, name="trajectories"),
     path(
         "training/<int:pk>/trajectories/<int:number>/",

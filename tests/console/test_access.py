@@ -49,6 +49,7 @@ ACCESS: dict[str, tuple[Role | None, Role | None]] = {
     "training_resume": (NEVER, OPERATOR),
     "training_cancel": (NEVER, OPERATOR),
     "training_propose": (NEVER, REVIEWER),
+    "training_export": (VIEWER, NEVER),
     "trajectories": (VIEWER, NEVER),
     "trajectory": (VIEWER, NEVER),
     "agents": (VIEWER, NEVER),

@@ -1,6 +1,7 @@
 """Training: jobs are listed, watched and explained."""
 
 import json
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,8 @@ from django.test.utils import CaptureQueriesContext
 
 from playbooks.models import Agent
 from tests.training_rows import add_evaluation, add_iterations, add_trajectory, make_job
-from training.models import JobState, TrainingJob, TrainingState
+from training.exports import FORMATS
+from training.models import JobState, TrainingJob, TrainingState, Trajectory
 
 LIST = "/training/"
 NEW = "/training/new/"
@@ -32,9 +34,52 @@ def shown(client: Client, url: str, **asked: Any) -> str:
 def test_a_stranger_is_sent_to_sign_in(client: Client, agent: Agent) -> None:
     job = make_job(agent)
     row = add_trajectory(job)
-    for url in (LIST, NEW, url_of(job), url_of(job, "trajectories/")):
+    for url in (LIST, NEW, url_of(job), url_of(job, "trajectories/"), url_of(job, "export/")):
         assert client.get(url).status_code == 302
     assert client.get(url_of(job, f"trajectories/{row.pk}/")).status_code == 302
+
+
+# ---- taking out ----
+def test_a_jobs_page_leads_to_a_file_of_each_format(
+    signed_in: Callable[..., Client], agent: Agent
+) -> None:
+    job, viewer = make_job(agent), signed_in("viewer")
+    assert "Files come with the first trajectories." in shown(viewer, url_of(job))
+    add_trajectory(job, steps=[], answer="done")
+    TrainingJob.objects.update(trajectories=1)
+    page = shown(viewer, url_of(job))
+    for name in FORMATS:
+        assert f'export/?format={name}"' in page
+    assert "?format=openai&amp;success_only=1" in page
+    answer = viewer.get(url_of(job, "export/"), {"format": "raw"})
+    assert answer["Content-Type"] == "application/x-ndjson"
+    assert f'filename="training-{job.pk}-raw.jsonl"' in answer["Content-Disposition"]
+    rows = [json.loads(line) for line in answer.getvalue().splitlines()]
+    assert [row["job_id"] for row in rows] == [job.pk]
+    Trajectory.objects.update(success=False)
+    successes = viewer.get(url_of(job, "export/"), {"format": "raw", "success_only": "1"})
+    assert successes.getvalue() == b""
+
+
+def test_a_format_that_is_not_to_be_had_says_why(
+    signed_in: Callable[..., Client], agent: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, viewer = make_job(agent, trajectories=1), signed_in("viewer")
+    for name in ("pyarrow", "pyarrow.parquet"):
+        monkeypatch.setitem(sys.modules, name, None)
+    page = shown(viewer, url_of(job))
+    assert "needs pyarrow where this server runs" in page
+    assert "format=verl" not in page
+    for name, said in (("verl", "pip install"), ("xml", "must be one of raw")):
+        answer = viewer.get(url_of(job, "export/"), {"format": name}, follow=True)
+        assert answer.redirect_chain == [(url_of(job), 302)]
+        assert said in answer.text
+    TrainingJob.objects.update(policy="action")
+    page = shown(viewer, url_of(job))
+    assert "format=raw" in page
+    assert "format=openai" not in page
+    assert viewer.get(f"{LIST}999999/export/").status_code == 404
+    assert viewer.post(url_of(job, "export/")).status_code == 405
 
 
 @pytest.mark.parametrize("role", ["viewer", "reviewer"])
@@ -78,7 +123,7 @@ def test_other_methods_are_refused(signed_in: Callable[..., Client], agent: Agen
     operator, job = signed_in("operator"), make_job(agent)
     for verb in (*STEERING, "propose/"):
         assert operator.get(url_of(job, verb)).status_code == 405
-    for url in (LIST, url_of(job), url_of(job, "trajectories/")):
+    for url in (LIST, url_of(job), url_of(job, "trajectories/"), url_of(job, "export/")):
         assert operator.post(url).status_code == 405
 
 

@@ -104,10 +104,9 @@ class ExportView(TrainingApiView):
         """Return the job's trajectories as a file in one of the formats, made as it is sent."""
         wanted = query(request, ExportQuery)
         form = format_named(wanted.pop("format"))
-        found = stream(self.job(job_id), form, Wanted(**wanted))
-        name = f"training-{job_id}-{form.name}.{form.extension}"
+        job = self.job(job_id)
         return StreamingHttpResponse(
-            found,
+            stream(job, form, Wanted(**wanted)),
             content_type=form.media_type,
-            headers={"Content-Disposition": f'attachment; filename="{name}"'},
+            headers={"Content-Disposition": f'attachment; filename="{form.file_name(job)}"'},
         )

@@ -2,6 +2,16 @@
 
 from training.exports.formats import FORMATS, Export, Format, format_named
 from training.exports.trajectories import Wanted
-from training.exports.writing import Page, page, stream
+from training.exports.writing import Page, can_write_parquet, page, stream
 
-__all__ = ["FORMATS", "Export", "Format", "Page", "Wanted", "format_named", "page", "stream"]
+__all__ = [
+    "FORMATS",
+    "Export",
+    "Format",
+    "Page",
+    "Wanted",
+    "can_write_parquet",
+    "format_named",
+    "page",
+    "stream",
+]

@@ -190,6 +190,10 @@ class Format:
         """What it is over HTTP."""
         return "application/vnd.apache.parquet" if self.is_parquet else "application/x-ndjson"
 
+    def file_name(self, job: TrainingJob) -> str:
+        """What a file of the job's trajectories is called."""
+        return f"training-{job.pk}-{self.name}.{self.extension}"
+
     def units(self, job: TrainingJob, wanted: Wanted) -> Iterator[Unit]:
         """Return the rows of a job; raises InvalidInput where it can have none."""
         if self.needs_text and job.policy != "context":

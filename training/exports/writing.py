@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from io import RawIOBase
 from itertools import islice
 from types import ModuleType
@@ -23,6 +24,11 @@ _NO_PYARROW = (
     "parquet files need pyarrow, which is not installed where this server runs: "
     "pip install 'pyarrow>=21,<27'"
 )
+
+
+def can_write_parquet() -> bool:
+    """Return whether what parquet files need is installed."""
+    return find_spec("pyarrow") is not None
 
 
 def stream(job: TrainingJob, form: Format, wanted: Wanted) -> Iterator[bytes]:
