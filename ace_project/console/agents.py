@@ -140,6 +140,29 @@ def _threshold(agent: Agent) -> float:
     return float(selectors.setting(agent, "ACE_CONFIDENCE_THRESHOLD"))
 
 
+class NameForm(forms.Form):
+    """What an agent is called; its agent_id stays as it is."""
+
+    name = forms.CharField(max_length=255, required=False)
+
+
+@needs(Role.OPERATOR)
+@require_POST
+def rename(request: HttpRequest, agent_id: str) -> HttpResponse:
+    """Set the name that people read beside the agent's id; empty takes it away."""
+    with refusals.missing_is_404():
+        found = selectors.agent_by_id(agent_id)
+    form = NameForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, f"Name: {' '.join(form.errors['name'])}")
+    elif (name := form.cleaned_data["name"]) == found.name:
+        messages.success(request, "Nothing was changed.")
+    else:
+        services.update_agent(agent=found, author=visitor.actor_of(request), name=name)
+        messages.success(request, f"{agent_id} is called {name} now." if name else "Name removed.")
+    return redirect("console:agent", agent_id)
+
+
 @needs(Role.OPERATOR)
 @require_POST
 def mode(request: HttpRequest, agent_id: str) -> HttpResponse:

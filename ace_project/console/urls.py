@@ -107,6 +107,7 @@ governing: list[URLPattern] = [
     path("agents/<agent_id:agent_id>/", agents.agent, name="agent"),
     path("agents/<agent_id:agent_id>/pause/", pauses.pause, name="pause"),
     path("agents/<agent_id:agent_id>/resume/", pauses.resume, name="resume"),
+    path("agents/<agent_id:agent_id>/name/", agents.rename, name="agent_name"),
     path("agents/<agent_id:agent_id>/mode/", agents.mode, name="agent_mode"),
     path("agents/<agent_id:agent_id>/two-person/", two_person.two_person, name="two_person"),
     path("agents/<agent_id:agent_id>/overrides/", agents.overrides, name="agent_overrides"),

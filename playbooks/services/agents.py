@@ -89,18 +89,22 @@ def update_agent(
     name: str | None = None,
     metadata: dict[str, Any] | None = None,
 ) -> Agent:
-    """Change what an agent may say of itself; its mode is an operator's to set."""
+    """Change what an agent may say of itself; its mode is an operator's to set.
+
+    The audit tells a name before and after, and of metadata only that they were changed.
+    """
     changed = {k: v for k, v in {"name": name, "metadata": metadata}.items() if v is not None}
     if not changed:
         return agent
     # Playbook before chain, as whoever publishes takes them: the other way round could deadlock.
     playbook = locked_playbook(agent.playbook.pk)
+    before = Agent.objects.values_list("name", flat=True).get(pk=agent.pk)
     for field, value in changed.items():
         setattr(agent, field, value)
     agent.save(update_fields=list(changed))
-    audit.record(
-        agent.agent_id, "agent_updated", author, now=timezone.now(), data={"fields": [*changed]}
-    )
+    named = {} if name is None else {"from": before or None, "to": name or None}
+    data = {"fields": [*changed], **named}
+    audit.record(agent.agent_id, "agent_updated", author, now=timezone.now(), data=data)
     playbook.agent = agent
     pointer = selectors.pointer(playbook)
     transaction.on_commit(lambda: heads.advance(agent.agent_id, pointer, replace=True))

@@ -58,6 +58,7 @@ ACCESS: dict[str, tuple[Role | None, Role | None]] = {
     "pause": (NEVER, OPERATOR),
     "resume": (NEVER, OPERATOR),
     "agent_mode": (NEVER, OPERATOR),
+    "agent_name": (NEVER, OPERATOR),
     "agent_overrides": (NEVER, OPERATOR),
     "agent_model": (NEVER, OPERATOR),
     "waive": (NEVER, OPERATOR),

@@ -157,7 +157,10 @@ def test_an_admin_renames_an_agent_and_nothing_else_and_the_audit_tells(
     agent.refresh_from_db()
     assert (agent.name, agent.mode, agent.agent_id) == ("Booking", "strict", "bot-1")
     told = AuditEvent.objects.filter(event="agent_updated").get()
-    assert (told.actor, told.data) == ("person:admin", {"fields": ["name"]})
+    assert (told.actor, told.data) == (
+        "person:admin",
+        {"fields": ["name"], "from": "<script>alert(1)</script>", "to": "Booking"},
+    )
 
 
 @pytest.mark.parametrize(

@@ -144,6 +144,29 @@ def test_an_operator_sets_the_mode_and_the_audit_says_so(
     assert event.data == {"from": "strict", "to": mode}
 
 
+def test_an_operator_renames_an_agent_whose_id_stays_and_the_audit_tells(
+    signed_in: Callable[..., Client], agent: Agent
+) -> None:
+    operator = signed_in("operator", "ann")
+    page = operator.post(PAGE + "name/", {"name": " Refund desk "}, follow=True)
+    assert page.redirect_chain == [(PAGE, 302)]
+    assert "airline is called Refund desk now." in page.text
+    assert "from nothing to Refund desk" in page.text
+    assert (Agent.objects.get().name, Agent.objects.get().agent_id) == ("Refund desk", "airline")
+    event = last_event()
+    assert (event.event, event.actor) == ("agent_updated", "person:ann")
+    assert event.data == {"fields": ["name"], "from": None, "to": "Refund desk"}
+    operator.post(PAGE + "name/", {"name": "Refund desk"})
+    assert last_event() == event
+    for name in ("x" * 256, "nul \0"):
+        assert "Name: " in operator.post(PAGE + "name/", {"name": name}, follow=True).text
+    assert Agent.objects.get().name == "Refund desk"
+    operator.post(PAGE + "name/", {"name": ""})
+    assert Agent.objects.get().name == ""
+    assert operator.post("/agents/nobody/name/", {"name": "x"}).status_code == 404
+    assert operator.get(PAGE + "name/").status_code == 405
+
+
 def test_a_mode_that_is_none_changes_nothing(
     signed_in: Callable[..., Client], agent: Agent
 ) -> None:
