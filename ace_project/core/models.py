@@ -24,6 +24,7 @@ class ApiToken(models.Model):
 
     class Meta:
         db_table = "api_tokens"
+        verbose_name = "API token"
         ordering = ["-created_at"]
         indexes = [models.Index(fields=["-created_at", "-jti"], name="api_token_newest")]
 
@@ -61,6 +62,7 @@ class WorkerBeat(models.Model):
 
     class Meta:
         db_table = "worker_beats"
+        verbose_name = "worker"
 
     def __str__(self) -> str:
         return self.name

@@ -19,7 +19,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from ace_project.core.inspection import lists
-from evolution.models import ExecutionTrace
+from evolution.models import ExecutionTrace, LlmCall
 from playbooks.models import Agent, AuditEvent, Delta
 from tests.console.every_row import HOSTILE, SECRET_TEXT, fill
 from training.models import TrainingJob
@@ -359,3 +359,17 @@ def test_a_trainings_page_lists_its_trajectories(inspector: Client) -> None:
     page = inspector.get(reverse("console:trajectories", args=[TrainingJob.objects.get().pk]))
     listed = inspector.get(page.context["data_url"]).context["cl"]
     assert listed.result_count == 1
+
+
+def test_every_kind_of_row_and_every_column_has_a_name_that_people_write(
+    inspector: Client,
+) -> None:
+    page = inspector.get(reverse("admin:index")).content.decode()
+    for name in ("Trajectories", "API tokens", "LLM calls", "Ledger entries", "Workers"):
+        assert f"{name}</a>" in page
+    for model in SHOWN:
+        # "Trajectorys" is what a plural is where nobody gave one.
+        assert not re.search(r"[^aeiou]ys\b", str(model._meta.verbose_name_plural))
+    fill(1)
+    page = inspector.get(address(LlmCall, "changelist")).content.decode()
+    assert "Cost USD" in page

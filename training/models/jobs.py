@@ -309,6 +309,7 @@ class Trajectory(models.Model):
 
     class Meta:
         db_table = "trajectories"
+        verbose_name_plural = "trajectories"
         indexes = [models.Index(fields=["job", "id"], name="trajectory_job")]
 
     def __str__(self) -> str:

@@ -168,5 +168,5 @@ def _shower(field: "Field[Any, Any]", most: int, *, linked: bool) -> Shown:
         show,
         boolean=boolean,
         ordering=field.name,
-        description=field.verbose_name,
+        description=values.label(field),
     )

@@ -18,6 +18,15 @@ MOST_LISTED = 120
 MOST_SHOWN = 100_000
 NOTHING = "-"
 
+# Parts of a column's name that are written otherwise than words are.
+SHORT: Mapping[str, str] = {
+    **{name: name.upper() for name in ("cpu", "id", "ip", "jti", "kl", "uid", "usd")},
+    "avg": "average",
+    "frac": "share of",
+    "sha256": "SHA-256",
+    "std": "deviation",
+}
+
 # A state's colour; what is not named here is neutral.
 TONES: Mapping[str, str] = {
     **dict.fromkeys(("applied", "completed", "approve", "settled", "ended", "answered"), "good"),
@@ -25,6 +34,11 @@ TONES: Mapping[str, str] = {
     **dict.fromkeys(("pending_review", "changes_requested", "paused", "unknown"), "warn"),
     **dict.fromkeys(("running", "queued", "reserved"), "info"),
 }
+
+
+def label(field: "models.Field[Any, Any]") -> str:
+    """Return a column's name as people write it: `Spent USD`."""
+    return " ".join(SHORT.get(word, word) for word in str(field.verbose_name).split())
 
 
 def text(value: str, most: int) -> SafeString:
