@@ -154,7 +154,7 @@ def rename(request: HttpRequest, agent_id: str) -> HttpResponse:
         found = selectors.agent_by_id(agent_id)
     form = NameForm(request.POST)
     if not form.is_valid():
-        messages.error(request, f"Name: {' '.join(form.errors['name'])}")
+        messages.error(request, "Name: " + form.errors["name"].as_text().removeprefix("* "))
     elif (name := form.cleaned_data["name"]) == found.name:
         messages.success(request, "Nothing was changed.")
     else:

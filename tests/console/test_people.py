@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Callable
+from io import StringIO
 from typing import Any
 
 import pytest
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.contrib.auth import get_user_model
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -275,3 +277,38 @@ def test_an_address_tells_people_apart(
     other.refresh_from_db()
     assert (bob.email, other.email) == ("", "v@example.org")
     assert AuditEvent.objects.filter(event="email_changed").count() == 1
+
+
+# ---- the first admin ----
+def first_admin(*asked: str) -> str:
+    out = StringIO()
+    call_command("first_admin", *asked, stdout=out)
+    return out.getvalue()
+
+
+def test_the_first_admin_comes_by_a_command_and_chooses_a_password(client: Client) -> None:
+    said = first_admin("ann", "--url", "https://ace.example.com/")
+    link = said.split()[-1]
+    assert link.startswith("https://ace.example.com/sign-in/invited/")
+    ann = get_user_model().objects.get()
+    assert (ann.username, role_of(ann), ann.has_usable_password()) == ("ann", Role.ADMIN, False)
+    told = AuditEvent.objects.get(event="person_invited")
+    assert (told.actor, told.subject, told.data) == ("automatic", "ann", {"role": "admin"})
+    # A link that nobody used can be had anew; the name of another cannot come beside hers.
+    assert "/sign-in/invited/" in first_admin("ann")
+    with pytest.raises(CommandError, match="there is an admin already: ann"):
+        first_admin("eve")
+    path = link.removeprefix("https://ace.example.com")
+    assert client.post(path, NEW).status_code == 302
+    assert client.get("/people/").status_code == 200
+    with pytest.raises(CommandError, match="there is an admin already: ann"):
+        first_admin("ann")
+    assert get_user_model().objects.count() == 1
+
+
+def test_a_first_admin_takes_no_name_that_is_taken(bob: Any) -> None:
+    for name in ("bob", "BOB", "b ob", ""):
+        with pytest.raises(CommandError):
+            first_admin(name)
+    assert [role_of(person) for person in get_user_model().objects.all()] == [Role.REVIEWER]
+    assert first_admin("ann").split()[-1].startswith("http://")

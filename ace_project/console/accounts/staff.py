@@ -13,7 +13,7 @@ from django.db.models import Q, QuerySet
 from ace_project.console.accounts import events, sessions
 from ace_project.core.errors import Conflict, InvalidInput
 from ace_project.core.people import GROUPS, Role, role_given
-from playbooks.actors import Actor
+from playbooks.actors import AUTOMATIC, Actor
 
 LAST_ADMIN = "nobody else who has signed in is an admin; make somebody else one first"
 
@@ -62,6 +62,24 @@ def invite(*, username: str, name: str, email: str, role: Role, by: Actor) -> An
     _put_into(person, role)
     events.note("person_invited", person, by, role=role.name.lower())
     return person
+
+
+@transaction.atomic
+def first_admin(*, username: str) -> Any:
+    """Make the first admin; the same again until they signed in. Raises Conflict, InvalidInput.
+
+    For who can run a command where the database is, and could write into it anyway.
+    """
+    # Two commands at once make one admin.
+    Group.objects.select_for_update().get(name=Role.ADMIN.name.lower())
+    there = list(admins().order_by("pk"))
+    if not there:
+        return invite(username=username, name="", email="", role=Role.ADMIN, by=AUTOMATIC)
+    if [(one.username, one.last_login) for one in there] == [(username.strip(), None)]:
+        return there[0]
+    raise Conflict(
+        f"there is an admin already: {there[0].username}, who invites others on /people/"
+    )
 
 
 @transaction.atomic
