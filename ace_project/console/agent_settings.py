@@ -38,7 +38,7 @@ MEANINGS = {
     selectors.EXPLORATION: (
         "Share of bullets left out to learn",
         "left out by chance where the agent asks for it, so that a training can start from its "
-        "traces; 0 is off",
+        "traces; 0\N{NO-BREAK SPACE}is\N{NO-BREAK SPACE}off",
     ),
 }
 # What of an agent's chain is a setting, and how much of that its page shows.
@@ -122,6 +122,8 @@ def _row(
         "error": "" if attempt is None else attempt.errors.get(name, ""),
         "own": own,
         "default": default,
+        "usual": f"{default:,.10g}",
+        "holds": f"{default if own is None else own:,.10g}",
         "from_environment": env.is_given(name),
         "setter": setter if own is not None else None,
     }
