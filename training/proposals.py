@@ -184,8 +184,9 @@ def _operations(row: Entry) -> list[Operation]:
 def _nothing(rows: Sequence[Entry]) -> str:
     known = sum(row["decision"] not in ("fixed", "unknown") for row in rows)
     return (
-        f"Nothing is proposed: of {known} bullets that could be compared, none has an effect that "
-        f"is significant at a false discovery rate of {LEVEL:.0%}."
+        f"Nothing is proposed: of {known} bullet{'' if known == 1 else 's'} that could be "
+        "compared, none has an effect that is significant at a false discovery rate of "
+        f"{LEVEL:.0%}."
     )
 
 

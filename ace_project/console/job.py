@@ -62,8 +62,16 @@ def page_context(job: TrainingJob) -> dict[str, Any]:
         and job.state not in (JobState.QUEUED, JobState.RUNNING),
         "tasks": _tasks(job),
         "exports": job_exports.offers(job),
+        "cancel_means": _cancel_means(job),
         "refresh": _refresh(job),
     }
+
+
+def _cancel_means(job: TrainingJob) -> str:
+    """Say what cancelling makes of a job: only what it has can be kept."""
+    kept = "what was spent stays spent, " if job.spent_usd else ""
+    kept += "the best checkpoint is kept, " if job.best_checkpoint_id else ""
+    return f"It ends for good: {kept}{'and ' if kept else ''}no delta is made."
 
 
 def _refresh(job: TrainingJob) -> int:

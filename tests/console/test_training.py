@@ -182,6 +182,16 @@ def test_a_job_that_goes_on_asks_for_itself_and_an_ended_one_does_not(
     assert f'hx-get="{url_of(job)}"' not in shown(viewer, url_of(job))
 
 
+def test_what_cancelling_keeps_is_only_what_there_is(
+    signed_in: Callable[..., Client], agent: Agent
+) -> None:
+    operator, job = signed_in("operator"), make_job(agent, "queued")
+    assert "It ends for good: no delta is made." in shown(operator, url_of(job))
+    TrainingJob.objects.update(spent_usd=2)
+    page = shown(operator, url_of(job))
+    assert "It ends for good: what was spent stays spent, and no delta is made." in page
+
+
 def test_the_tiles_say_how_far_how_dear_and_how_good_it_is(
     signed_in: Callable[..., Client], agent: Agent
 ) -> None:
@@ -223,8 +233,9 @@ def test_every_state_has_its_page_before_anything_is_measured(
     signed_in: Callable[..., Client], agent: Agent, state: str
 ) -> None:
     page = shown(signed_in("operator"), url_of(make_job(agent, state)))
-    assert "Not measured yet" in page
-    assert "Nothing measured yet." in page
+    ended = state in ("completed", "failed", "cancelled")
+    assert ("Not measured yet" in page) is not ended
+    assert ("Nothing was measured." if ended else "Nothing measured yet.") in page
     assert (">Pause" in page) is (state in ("queued", "running", "paused"))
 
 

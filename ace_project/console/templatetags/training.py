@@ -47,7 +47,13 @@ def signed(value: float) -> str:
 
 @register.inclusion_tag("parts/curve.html")
 def curve(
-    values: Curve, end: int, name: str, what: str, in_shares: bool = False, bars: bool = False
+    values: Curve,
+    end: int,
+    name: str,
+    what: str,
+    in_shares: bool = False,
+    bars: bool = False,
+    is_over: bool = False,
 ) -> dict[str, Any]:
     """A curve over iterations; with scripts static/plots.js draws it over the SVG."""
     plot = (
@@ -57,7 +63,7 @@ def curve(
         if values.x
         else None
     )
-    return {"plot": plot, "name": name}
+    return {"plot": plot, "name": name, "is_over": is_over}
 
 
 @register.inclusion_tag("parts/mini.html")
