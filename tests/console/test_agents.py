@@ -80,6 +80,15 @@ def test_the_list_asks_the_same_queries_for_one_and_for_many(
     assert len(one) == len(many) <= 9
 
 
+def test_an_empty_list_leads_an_operator_to_making_an_agent(
+    signed_in: Callable[..., Client], db: None
+) -> None:
+    assert "Make an agent</a>" in signed_in("operator").get("/agents/").content.decode()
+    page = signed_in("viewer").get("/agents/").content.decode()
+    assert "An operator makes one here" in page
+    assert "/agents/new" not in page
+
+
 def test_the_list_shows_mode_traces_and_waiting_deltas(
     signed_in: Callable[..., Client], agent: Agent, propose: Callable[..., Any]
 ) -> None:

@@ -40,6 +40,12 @@ WANTED = {
 }  # fmt: skip
 
 
+def test_where_there_is_no_agent_the_form_leads_to_making_one(
+    signed_in: Callable[..., Client], db: None
+) -> None:
+    assert 'href="/agents/new">make one</a> first.' in shown(signed_in("operator"), NEW)
+
+
 def test_the_form_starts_a_job_with_what_was_typed(
     signed_in: Callable[..., Client], workshop: Agent
 ) -> None:
