@@ -97,6 +97,7 @@ def test_a_part_of_the_steps_is_drawn_on_its_own_time_line_but_told_in_the_time_
 def test_places_on_a_long_time_line_are_told_apart() -> None:
     assert trail.Span(0.0, 50.0, origin=600.0).ends == ("10:00", "10:25", "10:50")
     assert trail.Span(0.0, 7200.0).ends == ("0 s", "1:00:00", "2:00:00")
+    assert trail.Span(0.0, 199.0).ends == ("0 s", "1:40", "3:19")
 
 
 def test_an_error_without_a_word_is_still_an_error() -> None:

@@ -53,7 +53,8 @@ class Span:
     def ends(self) -> tuple[str, str, str]:
         """Return where the time line begins, has its middle and ends, in words."""
         half = self.origin + self.total / 2
-        return _clock(self.origin), _clock(half), _clock(self.origin + self.total)
+        end = self.origin + self.total
+        return _clock(self.origin, end), _clock(half, end), _clock(end)
 
     @property
     def _scale(self) -> float:
@@ -131,14 +132,16 @@ def _row(
         reward=_number(step, "reward"),
         left=coordinate(span.left(elapsed)),
         width=coordinate(span.width(seconds or 0.0)),
-        times="" if seconds is None else f"{_clock(begin)} to {_clock(begin + seconds)}",
+        times=""
+        if seconds is None
+        else f"{_clock(begin, begin + seconds)} to {_clock(begin + seconds)}",
         more=sum(cut.values()) if isinstance(cut, Mapping) else 0,
     )
 
 
-def _clock(seconds: float) -> str:
-    """Return a place on a time line: `4.2 s`, from two minutes on `10:15` or `1:10:15`."""
-    if seconds < 120:
+def _clock(seconds: float, end: float = 0.0) -> str:
+    """Return a place on a time line: `4.2 s`; where it goes on past two minutes, `10:15`."""
+    if max(seconds, end) < 120 or not seconds:
         return duration(seconds) if seconds else "0 s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
