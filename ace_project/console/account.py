@@ -42,12 +42,20 @@ def page(request: HttpRequest) -> HttpResponse:
         "identities": SocialAccount.objects.filter(user=request.user).count(),
         "oidc": settings.ACE_OIDC,
         "invitation_hours": settings.ACE_INVITATION_HOURS,
-        "session_hours": settings.ACE_SESSION_HOURS,
-        "idle_hours": settings.ACE_SESSION_IDLE_HOURS,
+        "session_ends": _span(settings.ACE_SESSION_HOURS),
+        "idle_ends": _span(settings.ACE_SESSION_IDLE_HOURS),
         "passkey_host": hosts.for_passkeys(request),
         **_factors(request.user),
     }
     return render(request, "account.html", context)
+
+
+def _span(hours: float) -> str:
+    """Return a length of time in words: `7 days`, `24 hours`."""
+    days = hours / 24
+    if days >= 2 and days.is_integer():
+        return f"{days:.0f} days"
+    return f"{hours:g} hour{'' if hours == 1 else 's'}"
 
 
 def _rename(request: HttpRequest, name: str) -> None:

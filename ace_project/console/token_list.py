@@ -35,8 +35,8 @@ class Row:
     has_agent: bool
 
 
-def context(request: HttpRequest, rows: QuerySet[ApiToken]) -> dict[str, Any]:
-    """Return what parts/token_table.html and parts/filters.html show."""
+def context(request: HttpRequest, rows: QuerySet[ApiToken], of_one: bool = False) -> dict[str, Any]:
+    """Return what parts/token_table.html and parts/filters.html show, of one agent or of all."""
     now = timezone.now()
     asked = asked_of(request, "state", "q")
     page, older_url = _page(request, _narrowed(rows, asked, now))
@@ -45,7 +45,7 @@ def context(request: HttpRequest, rows: QuerySet[ApiToken]) -> dict[str, Any]:
     return {
         "rows": [_row(token, now, agents) for token in page],
         "right_now": now,
-        "filters": _fields(asked),
+        "filters": _fields(asked, of_one),
         "clear_url": request.path if any(asked.values()) else "",
         "newest_url": keyset.address(request) if request.GET.get("before") else "",
         "older_url": older_url,
@@ -79,7 +79,7 @@ def _narrowed(rows: QuerySet[ApiToken], asked: dict[str, str], now: datetime) ->
     return rows
 
 
-def _fields(asked: dict[str, str]) -> list[dict[str, Any]]:
+def _fields(asked: dict[str, str], of_one: bool) -> list[dict[str, Any]]:
     return [
         {
             "name": "state",
@@ -87,7 +87,7 @@ def _fields(asked: dict[str, str]) -> list[dict[str, Any]]:
             "value": asked["state"],
             "options": [("", "Any state"), *STATES.items()],
         },
-        {"name": "q", "label": "Agent or name", "value": asked["q"]},
+        {"name": "q", "label": "Name" if of_one else "Agent or name", "value": asked["q"]},
     ]
 
 

@@ -59,7 +59,7 @@ def of_agent(request: HttpRequest, agent_id: str) -> HttpResponse:
         return redirect("console:agent_tokens", agent_id)
     context = {
         **agent_context(agent, "tokens"),
-        **token_list.context(request, ApiToken.objects.filter(agent_id=agent_id)),
+        **token_list.context(request, ApiToken.objects.filter(agent_id=agent_id), of_one=True),
         "scopes": scopes.choices(),
         "issued": issued,
         "then": reverse("console:agent_tokens", args=[agent_id]),

@@ -25,7 +25,11 @@ def pair(request: HttpRequest) -> HttpResponse:
     """Go to the comparison of the two traces picked in the list."""
     picked = list(dict.fromkeys(request.GET.getlist("trace")))
     if len(picked) != 2 or not all(map(is_key, picked)):
-        return render(request, "trace_choice.html", {"problem": "Choose two traces to compare."})
+        return render(
+            request,
+            "trace_choice.html",
+            {"problem": "Select two traces in the list, then “Compare two” under it."},
+        )
     rows = ExecutionTrace.objects.filter(pk__in=picked).values_list("agent_id", flat=True)
     if len(set(rows)) > 1:
         problem = "Choose two traces of one agent: what two agents did is not compared."

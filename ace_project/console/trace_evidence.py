@@ -52,7 +52,7 @@ def chosen_traces(asked: Mapping[str, Any], keys: list[str]) -> Chosen:
     shown = rows.only(*LIST_FIELDS, "agent__agent_id", "agent__simulated", "agent__playbook")
     found = list(shown.order_by("-pk")[: MOST_TRACES + 1])
     if not found:
-        return Chosen(problem="Choose the traces that shall be evidence.")
+        return Chosen(problem="Select traces in the list, then “Make evidence” under it.")
     if len({row.agent_id for row in found}) > 1:
         return Chosen(problem="Choose traces of one agent: a delta belongs to one.")
     if len(found) > MOST_TRACES:

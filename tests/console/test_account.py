@@ -90,6 +90,15 @@ def test_a_page_that_asks_for_news_keeps_no_session_alive(
     assert not is_in(client)
 
 
+@pytest.mark.parametrize(("hours", "words"), [(168, "7 days"), (1, "1 hour"), (30, "30 hours")])
+def test_how_long_a_session_lasts_is_said_in_a_fitting_unit(
+    ann: Any, settings: Any, hours: float, words: str
+) -> None:
+    settings.ACE_SESSION_HOURS = hours
+    page = browser().get("/account/").content.decode()
+    assert f"A session ends after {words}, or after 24 hours without use." in page
+
+
 def test_every_browser_is_listed_this_one_first(ann: Any) -> None:
     browser("Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) Version/19.0 Safari/604.1")
     page = browser().get("/account/").content.decode()

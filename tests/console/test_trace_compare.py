@@ -125,4 +125,4 @@ def test_exactly_two_traces_are_picked_to_compare(
     assert pair["Location"] == f"/traces/{good.pk}/compare/{bad.pk}/"
     for asked in ({}, {"trace": [good.pk]}, {"trace": ["x", good.pk]}, {"trace": [good.pk] * 2}):
         page = viewer.get("/traces/compare/", asked).content.decode()
-        assert "Choose two traces to compare." in page
+        assert "Select two traces in the list" in page
