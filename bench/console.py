@@ -1,4 +1,4 @@
-"""How fast every page of the console is on a large installation.
+"""How fast every page of the console and of the data admin is on a large installation.
 
 `python -m bench console [--agents N --deltas N --traces N]` seeds a database of its own;
 `--database URL` takes one that `python -m bench.seeding` filled. Pages are asked in turn, one
@@ -65,6 +65,7 @@ def main(arguments: list[str]) -> int:
             posted = pages.only_posted(client.status)
             found = pages.pages(posted)
             forgotten = pages.uncovered(found, posted)
+            found += pages.data_pages()
             if forgotten:
                 print(f"no address is known for: {', '.join(forgotten)} (bench/pages.py)")
             chosen = [p for p in found if asked.only in (None, p.name)]

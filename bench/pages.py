@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+from django.contrib import admin
 from django.contrib.auth import get_user_model
 from django.db.models import Count, Model
 from django.urls import URLPattern, reverse
@@ -180,6 +181,19 @@ def pages(posted: Collection[str]) -> list[Page]:
         plain = [reverse(f"console:{name}", kwargs=kwargs) for kwargs in _kwargs(pattern, samples)]
         found += [Page(name, path) for path in plain]
         found += [Page(name, f"{plain[0]}?{query}") for query in queries.get(name, []) if plain]
+    return found
+
+
+def data_pages() -> list[Page]:
+    """Return the list of each model in the data admin, a search of it, and its newest row."""
+    found = [Page("admin", reverse("admin:index"))]
+    for model in admin.site._registry:
+        name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+        path = reverse(f"{name}_changelist")
+        found += [Page("admin", path), Page("admin", f"{path}?q=refund")]
+        newest = model._default_manager.order_by("pk").values_list("pk", flat=True).last()
+        if newest is not None:
+            found.append(Page("admin", reverse(f"{name}_change", args=[newest])))
     return found
 
 
