@@ -10,6 +10,7 @@ import hmac
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 
 from django.conf import settings
@@ -72,7 +73,7 @@ class Exploration:
 
     def _hash(self, purpose: str, value: object) -> bytes:
         message = json.dumps([purpose, self.agent_id, self.version, self.name, value]).encode()
-        return hmac.digest(_key(), message, sha256)
+        return hmac.digest(_key(settings.SECRET_KEY), message, sha256)
 
 
 def read(agent_id: str, version: int, session: str) -> Exploration | None:
@@ -88,6 +89,7 @@ def read(agent_id: str, version: int, session: str) -> Exploration | None:
     return found if genuine else None
 
 
-def _key() -> bytes:
-    secret = settings.SECRET_KEY
+# Every bullet of every retrieval asks for it.
+@lru_cache(maxsize=4)
+def _key(secret: str) -> bytes:
     return salted_hmac("ace.exploration", "v1", secret=secret, algorithm="sha256").digest()

@@ -5,32 +5,38 @@ from datetime import datetime, timedelta
 
 from django.db.models import QuerySet
 from django.urls import reverse
+from django.utils.text import Truncator
 
 from ace_project.console.items import Action, Item
 from ace_project.console.job_items import job_items
 from ace_project.console.machinery import Machinery
 from ace_project.console.money_items import BUDGET_EXCEEDED, money_items, raise_action
+from ace_project.console.people import name_of
 from ace_project.console.proposal import headline
 from evolution.figures import failed_runs, success_of_versions
 from evolution.intervals import Difference, Share, newcombe
-from playbooks.models import Agent, Delta, DeltaStatus
+from playbooks.models import Agent, Decision, Delta, DeltaStatus, Review
 from playbooks.selectors import deltas_for_lists
 
 # A version is compared with the one before it over this long, and from this many runs on.
 COMPARED_OVER = timedelta(days=7)
 ENOUGH_RUNS = 20
 SHOWN_CONFLICTS = 3
+SHOWN_SENT_BACK = 3
 SHOWN_FAILURES = 3
 SHOWN_READY = 3
 
 
-def attention(now: datetime, state: Machinery, agents: Sequence[Agent]) -> list[Item]:
-    """Return every line, red ones first."""
+def attention(
+    now: datetime, state: Machinery, agents: Sequence[Agent], *, author: str, revises: bool
+) -> list[Item]:
+    """Return every line, red ones first; `author` is the visitor, who may revise deltas or not."""
     found = [
         *_stuck(state),
         *_losing(now, agents),
         *money_items(now),
         *_conflicts(),
+        *_sent_back(author, revises),
         *_failed_runs(now),
         *job_items(now),
         *_ready(),
@@ -124,6 +130,32 @@ def _conflict(delta: Delta) -> Item:
         f"{headline(delta)}. {holds}",
         (Action("See both sides", url),),
         agent.simulated,
+    )
+
+
+def _sent_back(author: str, revises: bool) -> list[Item]:
+    """Return the visitor's own deltas that a reviewer wants changed; two queries."""
+    rows = list(_waiting(DeltaStatus.CHANGES_REQUESTED).filter(author=author)[:SHOWN_SENT_BACK])
+    asked = Review.objects.filter(delta__in=rows, decision=Decision.REQUEST_CHANGES)
+    last = {review.delta_id: review for review in asked.order_by("pk")} if rows else {}
+    return [_own(row, last.get(row.pk), revises) for row in rows]
+
+
+def _own(delta: Delta, asked: Review | None, revises: bool) -> Item:
+    url = reverse("console:delta", args=[delta.pk])
+    wanted = Truncator(delta.decision_reason).chars(160)
+    by = f"asked by {name_of(asked.reviewer)}" if asked else "asked"
+    revise = Action("Revise", f"{url}?edit=1") if revises else Action("Open", url)
+    return Item(
+        "warn",
+        "message-circle",
+        "Changes requested",
+        f"Changes were requested on your delta {delta.pk}",
+        url,
+        f"{Truncator(headline(delta)).chars(70)} “{wanted}”, {by}",
+        (revise,),
+        delta.playbook.agent.simulated,
+        since=asked.created_at if asked else None,
     )
 
 

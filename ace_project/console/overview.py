@@ -18,7 +18,7 @@ from ace_project.console.machinery import machinery
 from ace_project.console.money_items import BREAKER, SHOWN_BREAKERS
 from ace_project.console.proposal import headline
 from ace_project.console.spend import month
-from ace_project.console.visitor import may
+from ace_project.console.visitor import actor_of, may
 from ace_project.core.people import Role, needs
 from evolution.figures import success_between, success_by_hour
 from evolution.intervals import Difference, Share, newcombe
@@ -70,7 +70,8 @@ def _context(request: HttpRequest, lesson: int | None) -> dict[str, Any]:
     is_new = guided.is_new()
     guide = guided.guide(request, lesson) if is_new or lesson else None
     steps = first_steps() if is_new else None
-    items, waiting = attention(now, state, agents), _waiting()
+    decides, me = may(request, Role.REVIEWER), str(actor_of(request))
+    items, waiting = attention(now, state, agents, author=me, revises=decides), _waiting()
     today, yesterday = success_between(now - DAY, now), success_between(now - 2 * DAY, now - DAY)
     return {
         "now": now,
@@ -90,7 +91,7 @@ def _context(request: HttpRequest, lesson: int | None) -> dict[str, Any]:
         "agent_count": Agent.objects.count(),
         "traces_today": sum(share.runs for share in today.values()),
         "decided": _decided(now),
-        "may_decide": may(request, Role.REVIEWER),
+        "may_decide": decides,
     }
 
 

@@ -19,7 +19,7 @@ from evolution.llm import breaker
 from evolution.models import EvolutionRun, ExecutionTrace, LlmCall, Pace
 from playbooks import services
 from playbooks.actors import AUTOMATIC, person
-from playbooks.models import Agent, Delta
+from playbooks.models import Agent, Delta, Source
 
 pytestmark = pytest.mark.django_db
 
@@ -350,6 +350,36 @@ def test_a_stored_conflict_offers_both_sides(
     assert f"Delta {late.pk} conflicts with airline v2" in page
     assert "0 of 1 operations still hold." in page
     assert "See both sides" in page
+
+
+def test_an_author_is_told_that_changes_were_requested_and_nobody_else_is(
+    signed_in: Callable[..., Client], agent: Agent, propose: Callable[..., Delta]
+) -> None:
+    _traces(agent, 3, 5)
+    ann, bob = signed_in("reviewer", "ann"), signed_in("reviewer", "bob")
+    delta = propose("Quote the fare.", author=person("ann"), source=Source.OPERATOR)
+    services.request_changes(delta=delta, by=person("bob"), reason="Say <b>which</b> fare.")
+    page = _page(ann)
+    assert "One thing needs a look" in page
+    assert f"Changes were requested on your delta {delta.pk}" in page
+    assert "Say &lt;b&gt;which&lt;/b&gt; fare.”, asked by bob <time" in page
+    assert f'href="/review/{delta.pk}/?edit=1">Revise' in page
+    assert "Changes were requested on your delta" not in _page(bob)
+    ann.post(
+        f"/review/{delta.pk}/",
+        {"do": "revise", "edited": "1", "take-0": "1", "text-0": "Quote the basic fare."},
+    )
+    assert "Changes were requested on your delta" not in _page(ann)
+
+
+def test_an_author_who_may_revise_no_more_is_led_to_the_delta(
+    signed_in: Callable[..., Client], propose: Callable[..., Delta]
+) -> None:
+    vic, delta = signed_in("viewer", "vic"), propose(author=person("vic"))
+    services.request_changes(delta=delta, by=person("bob"), reason="Shorter.")
+    page = _page(vic)
+    assert f'href="/review/{delta.pk}/">Open' in page
+    assert ">Revise<" not in page
 
 
 def test_past_three_the_ready_deltas_are_one_line(

@@ -4,11 +4,8 @@ import pytest
 
 from tests.conftest import ROOT
 
-PAGES = [
-    path
-    for path in sorted((ROOT / "templates").rglob("*.html"))
-    if "parts" not in path.relative_to(ROOT).parts
-]
+TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
+PAGES = [path for path in TEMPLATES if "parts" not in path.relative_to(ROOT).parts]
 
 
 @pytest.mark.parametrize(
@@ -27,3 +24,15 @@ def test_only_a_part_draws_it(markup: str, part: str) -> None:
     assert PAGES
     found = [path.name for path in PAGES if markup in path.read_text(encoding="utf-8")]
     assert not found, f"use {part}"
+
+
+@pytest.mark.parametrize(
+    ("markup", "part"),
+    [
+        ('class="ace-empty"', "empty.html"),
+        ('class="ace-tile"', "{% tile %}"),
+    ],
+)
+def test_no_other_part_draws_it_either(markup: str, part: str) -> None:
+    drawn = {path.name for path in TEMPLATES if markup in path.read_text(encoding="utf-8")}
+    assert drawn <= {part}

@@ -297,10 +297,11 @@ def table(content: str, label: str, css: str = "") -> SafeString:
 
 
 @register.simple_block_tag(end_name="endtile")
-def tile(content: str, title: str, big: str = "", small: str = "") -> SafeString:
-    """A tile: heading, key figure (or a `.ace-big` inside it), then `.ace-fig` and `.ace-foot`."""
+def tile(content: str, title: str, big: str = "", small: str = "", url: str = "") -> SafeString:
+    """A tile: heading (with `url` a link), key figure (or a `.ace-big` inside it), `.ace-foot`."""
     told = format_html('<p class="ace-big">{} <small>{}</small></p>', big, small) if big else ""
-    return format_html('<section class="ace-tile"><h2>{}</h2>{}{}</section>', title, told, content)
+    head = format_html('<a href="{}">{}</a>', url, title) if url else title
+    return format_html('<section class="ace-tile"><h2>{}</h2>{}{}</section>', head, told, content)
 
 
 # ---- plots ----
