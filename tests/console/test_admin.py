@@ -208,6 +208,19 @@ def test_a_password_is_not_even_read(inspector: Client) -> None:
     assert user.password not in page and user.password.split("$")[-1] not in page
 
 
+def test_an_address_asks_no_column_that_is_not_offered(inspector: Client) -> None:
+    fill(1)
+    for model in SHOWN:
+        shown_by = admin.site._registry[model]
+        for name in (*shown_by.secret_fields, *shown_by.large_fields):
+            for lookup in ("startswith", "regex", "isnull"):
+                answer = inspector.get(address(model, "changelist", **{f"{name}__{lookup}": "1"}))
+                assert (model, name, answer.status_code) == (model, name, 400)
+    user = get_user_model().objects.get(username="person-1")
+    for related in inspector.get(address(type(user), "change", user.pk)).context["related_lists"]:
+        assert inspector.get(related["url"]).status_code == 200
+
+
 def asked(queries: CaptureQueriesContext) -> int:
     """Return how many queries there were, but for those that note a visit once in a while."""
     return sum("session" not in query["sql"] for query in queries)

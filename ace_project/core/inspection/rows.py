@@ -38,6 +38,8 @@ class InspectOnly(ModelAdmin):
     actions = None
     paginator = BoundedPaginator
     show_full_result_count = False
+    # Counts beside each filter read the whole table.
+    show_facets = admin.ShowFacets.NEVER
     list_per_page = 50
     list_max_show_all = 200
     list_fullwidth = True
@@ -85,6 +87,14 @@ class InspectOnly(ModelAdmin):
             return found_exactly(queryset, search_term, self.search_fields), False
         return super().get_search_results(request, queryset, search_term)
 
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        """Return whether an address may filter so: by what is offered, or by a row's key.
+
+        Django lets it ask any column of the table, and so tells a secret letter by letter.
+        """
+        offered = lookup.partition("__")[0] in self._filtered or lookup in self._keys
+        return offered and super().lookup_allowed(lookup, value, request)
+
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         """Return the columns, each as text, and one that leads to the console."""
         return [*self._listed, *([self._console] if self._has_console else [])]
@@ -115,6 +125,20 @@ class InspectOnly(ModelAdmin):
     def _listed(self) -> list[Any]:
         names = self.list_display
         return [self._column(n, values.MOST_LISTED, linked=n != names[0]) for n in names]
+
+    @cached_property
+    def _filtered(self) -> set[str]:
+        """The names of what lists are filtered by."""
+        names = {
+            getattr(f, "parameter_name", f[0] if isinstance(f, tuple) else f)
+            for f in self.list_filter
+        }
+        return {*names, *([self.date_hierarchy] if self.date_hierarchy else [])}
+
+    @cached_property
+    def _keys(self) -> set[str]:
+        """What the lists of related rows are asked for by."""
+        return {f"{f.name}__exact" for f in self.model._meta.fields if f.is_relation}
 
     @cached_property
     def _columns(self) -> dict[str, Shown | str]:
