@@ -107,6 +107,16 @@ def test_nobody_else_comes_in(
     assert AuditEvent.objects.get(event="sign_in_refused").subject == "1"
 
 
+def test_an_address_that_only_looks_alike_in_capitals_is_another(
+    client: Client, provider: Identity, ann: Any
+) -> None:
+    ann.email = "ian@example.org"
+    ann.save()
+    provider.person |= {"email": "\u0131an@example.org"}
+    assert sign_in(client).status_code == 403
+    assert not is_in(client)
+
+
 def test_who_is_shut_out_stays_out(client: Client, provider: Identity, ann: Any) -> None:
     sign_in(client)
     ann.is_active = False

@@ -91,6 +91,7 @@ def test_the_session_gets_another_key_at_sign_in(client: Client, operator: Any) 
     before.save()
     client.cookies["sessionid"] = before.session_key
     right(client)
+    assert client.get("/").headers["Cache-Control"] == "private"
     assert client.session.session_key != before.session_key
     assert not before.exists(before.session_key)
 
@@ -126,6 +127,14 @@ def test_guessing_many_names_from_one_address_is_braked_too(client: Client, oper
         wrong(client, f"name-{number}")
     assert "Too many wrong tries" in wrong(client, "name-10").content.decode()
     assert "Too many" not in wrong(Client(REMOTE_ADDR="203.0.113.9"), "x").content.decode()
+
+
+def test_no_port_in_the_host_and_no_capital_begins_the_count_anew(operator: Any) -> None:
+    for number in range(5):
+        wrong(Client(headers={"Host": f"localhost:{8000 + number}"}), "Operator")
+    assert "Too many wrong tries" in right(Client(headers={"Host": "localhost"})).content.decode()
+    (event,) = events("sign_in_failed")
+    assert event.subject == "operator"
 
 
 def test_a_burst_of_wrong_passwords_is_recorded_once(client: Client, operator: Any) -> None:

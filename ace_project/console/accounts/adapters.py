@@ -33,6 +33,13 @@ class AccountAdapter(DefaultAccountAdapter):
         """People are invited by an admin."""
         return False
 
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
+        """Return what the brake counts by: the name alone, whatever host and port were asked for.
+
+        Allauth counts for each `Host` apart, and a client may write any port into that.
+        """
+        return f"name:{str(credentials.get('username', '')).lower()}"
+
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
         """Count the wrong password; many in a row are recorded."""
         events.failed(request, str(credentials.get("username", "")))

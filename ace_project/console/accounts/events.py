@@ -5,9 +5,9 @@ from typing import Any
 from allauth.account import signals as account
 from allauth.account.adapter import get_adapter
 from allauth.account.internal.flows.login import get_authentication_records, record_authentication
+from allauth.account.internal.userkit import get_user_by_username
 from allauth.mfa import signals as factors
 from allauth.mfa.models import Authenticator
-from django.contrib.auth import get_user_model
 from django.core.cache import cache
 from django.db import transaction
 from django.dispatch import receiver
@@ -39,7 +39,7 @@ def note(event: str, user: Any, by: actors.Actor | None = None, **data: Any) -> 
 
 def failed(request: HttpRequest, username: str) -> None:
     """Count a wrong password or code; record a burst of them once."""
-    known = get_user_model()._default_manager.filter(username=username).first()
+    known = get_user_by_username(username)
     address = get_adapter().get_client_ip(request)
     key = f"ace.failed:{known.pk if known else address}"
     cache.add(key, 0, BURST_SECONDS)

@@ -10,6 +10,8 @@ from django.utils.crypto import constant_time_compare
 from ace_project.console.accounts import events
 from ace_project.core.errors import Forbidden
 
+MOST_ALIKE = 10
+
 
 def admit(request: HttpRequest, sociallogin: Any) -> None:
     """Connect a new identity to its person; raises Forbidden for whom nobody here knows.
@@ -24,7 +26,9 @@ def admit(request: HttpRequest, sociallogin: Any) -> None:
     addresses = [a.email for a in sociallogin.email_addresses if a.verified is True and a.email]
     if not addresses:
         raise Forbidden("the identity provider vouches for no e-mail address of yours")
-    found = list(people.filter(email__iexact=addresses[0])[:2])
+    # PostgreSQL takes more letters for alike than people do: its upper case of both ı and i is I.
+    alike = people.filter(email__iexact=addresses[0])[:MOST_ALIKE]
+    found = [person for person in alike if person.email.lower() == addresses[0].lower()]
     if len(found) == 1 and found[0].is_active:
         sociallogin.connect(request, found[0])
         events.note("identity_connected", found[0], provider=sociallogin.account.provider)

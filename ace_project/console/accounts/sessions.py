@@ -30,7 +30,10 @@ _SYSTEMS = (
 
 
 class SessionLimitsMiddleware:
-    """End sessions that are too old or were idle too long; remember when one was last used."""
+    """End sessions that are too old or were idle too long; remember when one was last used.
+
+    Marks answers to somebody who has a session as theirs alone.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -39,7 +42,11 @@ class SessionLimitsMiddleware:
         """Answer as nobody where the session is over."""
         if settings.SESSION_COOKIE_NAME in request.COOKIES and request.user.is_authenticated:
             _limit(request, time.time())
-        return self.get_response(request)
+        response = self.get_response(request)
+        if settings.SESSION_COOKIE_NAME in request.COOKIES:
+            # For one reader: a cache on the way that heeds no Vary would give it to others.
+            response.headers.setdefault("Cache-Control", "private")
+        return response
 
 
 def _limit(request: HttpRequest, now: float) -> None:
