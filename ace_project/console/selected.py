@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from ace_project.console import waiting
+from ace_project.console import live, waiting
 from ace_project.console.decisions import MAX_BULK, ticked
 from ace_project.console.proposal import headline
 from ace_project.console.visitor import actor_of
@@ -34,9 +33,7 @@ def selected(request: HttpRequest) -> HttpResponse:
         "count": count,
         "queue_url": filters.address(),
     }
-    if request.headers.get("HX-Request"):
-        return render(request, "parts/selected.html", context)
-    return render(request, "review_selected.html", context)
+    return live.answer(request, "review_selected.html", "parts/selected.html", context)
 
 
 def summary(foreseen: Sequence[Foreseen]) -> list[str]:

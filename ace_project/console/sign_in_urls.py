@@ -13,6 +13,7 @@ from allauth.mfa.totp import views as totp
 from allauth.mfa.webauthn import views as passkeys
 from django.conf import settings
 from django.urls import URLPattern, path
+from django.views.decorators.cache import never_cache
 from django.views.generic import RedirectView
 
 from ace_project.console import account as console_account
@@ -20,6 +21,9 @@ from ace_project.console import sign_in
 
 # Who has a second factor shows it before a first password is set.
 set_password = reauthentication_required(account.password_set, app="allauth.mfa")
+# These show what a factor is made of: no disk keeps them, and no step back brings them up again.
+add_app, add_passkey = never_cache(totp.activate_totp), never_cache(passkeys.add_webauthn)
+view_codes = never_cache(codes.view_recovery_codes)
 to_sign_in = RedirectView.as_view(pattern_name="account_login")
 to_account = RedirectView.as_view(pattern_name="console:account")
 
@@ -41,13 +45,13 @@ urlpatterns: list[URLPattern] = [
     path("account/", console_account.page, name="mfa_index"),
     path("account/password/", account.password_change, name="account_change_password"),
     path("account/password/first/", set_password, name="account_set_password"),
-    path("account/app/", totp.activate_totp, name="mfa_activate_totp"),
+    path("account/app/", add_app, name="mfa_activate_totp"),
     path("account/app/remove/", totp.deactivate_totp, name="mfa_deactivate_totp"),
     path("account/passkeys/", to_account, name="mfa_list_webauthn"),
-    path("account/passkeys/add/", passkeys.add_webauthn, name="mfa_add_webauthn"),
+    path("account/passkeys/add/", add_passkey, name="mfa_add_webauthn"),
     path("account/passkeys/<int:pk>/name/", passkeys.edit_webauthn, name="mfa_edit_webauthn"),
     path("account/passkeys/<int:pk>/remove/", passkeys.remove_webauthn, name="mfa_remove_webauthn"),
-    path("account/codes/", codes.view_recovery_codes, name="mfa_view_recovery_codes"),
+    path("account/codes/", view_codes, name="mfa_view_recovery_codes"),
     path("account/codes/new/", codes.generate_recovery_codes, name="mfa_generate_recovery_codes"),
 ]
 

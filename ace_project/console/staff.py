@@ -137,9 +137,12 @@ def _person(request: HttpRequest, found: Any, **more: Any) -> HttpResponse:
 def new_link(request: HttpRequest, pk: int) -> HttpResponse:
     """Show a link by which the person chooses a new password; any second factor stays asked for."""
     found = get_object_or_404(_people(), pk=pk, is_active=True)
-    events.note("password_link_issued", found, visitor.actor_of(request))
-    link = request.build_absolute_uri(links.invitation_path(found))
-    return _person(request, found, link=link)
+    with refusals.shown(request):
+        staff.refuse_self(found, visitor.actor_of(request))
+        events.note("password_link_issued", found, visitor.actor_of(request))
+        link = request.build_absolute_uri(links.invitation_path(found))
+        return _person(request, found, link=link)
+    return redirect("console:person", pk)
 
 
 @needs(Role.ADMIN)
@@ -192,8 +195,8 @@ def active(request: HttpRequest, pk: int) -> HttpResponse:
 def factors(request: HttpRequest, pk: int) -> HttpResponse:
     """Take away the second factors of somebody who lost them."""
     found = get_object_or_404(get_user_model(), pk=pk)
-    gone = staff.remove_factors(person=found, by=visitor.actor_of(request))
-    messages.success(
-        request, "Signing in needs no second factor now." if gone else "There was none."
-    )
+    with refusals.shown(request):
+        gone = staff.remove_factors(person=found, by=visitor.actor_of(request))
+        said = "Signing in needs no second factor now." if gone else "There was none."
+        messages.success(request, said)
     return redirect("console:person", pk)

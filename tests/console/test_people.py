@@ -153,6 +153,18 @@ def test_a_link_dies_with_its_time_a_sign_in_and_its_person(
     assert Client().get(link).status_code == 403
 
 
+def test_a_link_is_void_after_a_newer_one_and_stays_so_when_its_person_comes_back(
+    ann: Client, bob: Any
+) -> None:
+    first = link_on(ann.post(of(bob, "link/")))
+    second = link_on(ann.post(of(bob, "link/")))
+    assert [Client().get(link).status_code for link in (first, second)] == [403, 200]
+    for active in ("no", "yes"):
+        ann.post(of(bob, "active/"), {"active": active})
+        assert Client().get(second).status_code == 403
+    assert Client().post(second, NEW).status_code == 403
+
+
 @pytest.mark.parametrize("token", ["made-up", "e30:1:x", "x" * 300])
 def test_a_made_up_link_lets_nobody_in(client: Client, token: str) -> None:
     assert client.get(f"/sign-in/invited/{token}/").status_code == 403
@@ -264,6 +276,16 @@ def test_lost_factors_are_taken_away_and_recorded(ann: Client, bob: Any) -> None
     ann.post(of(bob, "factors/"))
     assert not Authenticator.objects.filter(user=bob).exists()
     assert AuditEvent.objects.get(event="factors_removed").data == {"factors": ["totp"]}
+
+
+def test_an_admins_session_changes_none_of_its_own_factors_and_passwords_here(ann: Client) -> None:
+    me = get_user_model().objects.get(username="ann")
+    Authenticator.objects.create(user=me, type="totp", data={})
+    for change in ("factors/", "link/"):
+        said = ann.post(of(me, change), follow=True).content.decode()
+        assert "on your account page" in said and "/sign-in/invited/" not in said
+    assert Authenticator.objects.filter(user=me).exists()
+    assert not AuditEvent.objects.filter(event="password_link_issued").exists()
 
 
 def test_an_address_tells_people_apart(

@@ -132,7 +132,9 @@ def test_setting_up_asks_for_the_password_first_and_shows_the_codes_once(
     asked = bob.get("/account/app/").headers["Location"]
     assert asked.startswith("/sign-in/again/")
     bob.post(asked, {"password": PASSWORD})
+    assert "no-store" in bob.get("/account/app/").headers["Cache-Control"]
     answer = set_up(bob)
+    assert "no-store" in answer.headers["Cache-Control"]
     assert answer.redirect_chain[-1][0] == "/account/codes/"
     user = answer.context["user"]
     codes = RecoveryCodes.activate(user).get_unused_codes()

@@ -9,6 +9,11 @@ from django.core import signing
 from django.urls import reverse
 from django.utils.crypto import constant_time_compare, salted_hmac
 
+from playbooks.audit import SYSTEM
+from playbooks.models import AuditEvent
+
+# Whatever link there was before these is dead: it may have gone to the wrong person.
+_VOIDING = ("password_link_issued", "person_deactivated")
 _INVITATION = "ace.invitation"
 
 
@@ -47,6 +52,8 @@ def invited(token: str) -> Any:
 
 
 def _state(user: Any) -> str:
-    """Return what a new password or any sign-in changes."""
+    """Return what a new password, any sign-in, a newer link and a deactivation change."""
     seen = user.last_login.isoformat() if user.last_login else ""
-    return salted_hmac(_INVITATION, f"{user.pk}|{user.password}|{seen}").hexdigest()
+    rows = AuditEvent.objects.filter(chain=SYSTEM, event__in=_VOIDING, subject=user.get_username())
+    voided = rows.order_by("-pk").values_list("pk", flat=True).first()
+    return salted_hmac(_INVITATION, f"{user.pk}|{user.password}|{seen}|{voided}").hexdigest()

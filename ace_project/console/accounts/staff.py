@@ -149,9 +149,19 @@ def activate(*, person: Any, by: Actor) -> None:
     events.note("person_activated", person, by)
 
 
+def refuse_self(person: Any, by: Actor) -> None:
+    """Raise Conflict for one's own password and factors: their pages ask who is there first."""
+    if by.user_id == person.pk:
+        raise Conflict("your own password and factors are changed on your account page")
+
+
 @transaction.atomic
 def remove_factors(*, person: Any, by: Actor) -> int:
-    """Take away the second factors of somebody who lost them; return how many there were."""
+    """Take away the second factors of somebody who lost them; return how many there were.
+
+    Raises Conflict for one's own.
+    """
+    refuse_self(person, by)
     factors = Authenticator.objects.filter(user=person)
     kinds = sorted(factors.values_list("type", flat=True))
     factors.delete()
