@@ -25,6 +25,8 @@ SHOWN_CONFLICTS = 3
 SHOWN_SENT_BACK = 3
 SHOWN_FAILURES = 3
 SHOWN_READY = 3
+LONGEST_VERDICT = 110
+CONFLICT = "Conflict"
 
 
 def attention(
@@ -47,7 +49,7 @@ def attention(
 def _stuck(state: Machinery) -> list[Item]:
     if not state.is_stuck:
         return _silent(state)
-    jobs = "1 job waits" if state.queued == 1 else f"{state.queued} jobs wait"
+    jobs = "1 job waits" if state.queued == 1 else f"{state.queued:,} jobs wait"
     url = reverse("console:runs")
     text = "No worker has said that it lives for 10 s. Start one: manage.py worker."
     return [
@@ -108,8 +110,19 @@ def _losing_item(agent: Agent, live: int, ours: Share, before: Share, step: Diff
 
 
 def _conflicts() -> list[Item]:
+    """Return the newest conflicts by name, and the rest as one line."""
     rows = _waiting(DeltaStatus.CONFLICT)
-    return [_conflict(row) for row in rows[:SHOWN_CONFLICTS]]
+    shown = list(rows[:SHOWN_CONFLICTS])
+    more = rows.count() - len(shown) if len(shown) == SHOWN_CONFLICTS else 0
+    items = [_conflict(row) for row in shown]
+    if more > 0:
+        url = f"{reverse('console:review')}?status=conflict"
+        title = f"{more:,} more {'delta conflicts' if more == 1 else 'deltas conflict'}"
+        actions = (Action("Review", url),)
+        text = "The oldest of all was proposed"
+        since = _oldest(rows)
+        items.append(Item("warn", "git-merge", CONFLICT, title, url, text, actions, since=since))
+    return items
 
 
 def _waiting(status: DeltaStatus) -> QuerySet[Delta]:
@@ -124,10 +137,10 @@ def _conflict(delta: Delta) -> Item:
     return Item(
         "warn",
         "git-merge",
-        "Conflict",
+        CONFLICT,
         title,
         url,
-        f"{headline(delta)}. {holds}",
+        f"{_sentence(headline(delta))} {holds}",
         (Action("See both sides", url),),
         agent.simulated,
     )
@@ -152,7 +165,7 @@ def _own(delta: Delta, asked: Review | None, revises: bool) -> Item:
         "Changes requested",
         f"Changes were requested on your delta {delta.pk}",
         url,
-        f"{Truncator(headline(delta)).chars(70)} “{wanted}”, {by}",
+        f"{_sentence(Truncator(headline(delta)).chars(70))} “{wanted}”, {by}",
         (revise,),
         delta.playbook.agent.simulated,
         since=asked.created_at if asked else None,
@@ -193,7 +206,7 @@ def _ready() -> list[Item]:
     more = rows.count() - len(shown)
     if more > 0:
         url = reverse("console:review")
-        title = f"{more} more {'delta is' if more == 1 else 'deltas are'} ready"
+        title = f"{more:,} more {'delta is' if more == 1 else 'deltas are'} ready"
         actions = (Action("Review", url),)
         text = "The oldest of all was proposed"
         items.append(Item("quiet", "inbox", "", title, url, text, actions, since=_oldest(rows)))
@@ -206,8 +219,11 @@ def _oldest(rows: QuerySet[Delta]) -> datetime:
 
 def _delta(delta: Delta) -> Item:
     agent, url = delta.playbook.agent, reverse("console:delta", args=[delta.pk])
-    doubts = [v for v in delta.verdicts if v.get("outcome") in ("warn", "block")]
-    judged = f"{doubts[0]['judge']}: {doubts[0]['reason']}" if doubts else "Passed every judge."
+    actions = [Action("Open", url)]
+    held, judged = _judged(delta)
+    # What a judge holds back is read before it is approved.
+    if not held:
+        actions.append(Action("Approve", url, verb="approve"))
     return Item(
         "quiet",
         "inbox",
@@ -215,6 +231,21 @@ def _delta(delta: Delta) -> Item:
         headline(delta),
         url,
         f"{agent}, confidence {delta.confidence:.2f}. {judged}",
-        (Action("Open", url), Action("Approve", url, verb="approve")),
+        tuple(actions),
         agent.simulated,
     )
+
+
+def _judged(delta: Delta) -> tuple[bool, str]:
+    """Return whether a judge holds a delta back, and the worst that one said."""
+    for outcome, words in (("block", "Held by"), ("warn", "Warned by")):
+        for verdict in delta.verdicts:
+            if verdict.get("outcome") == outcome:
+                judge = str(verdict["judge"]).removeprefix("council_").replace("_", " ")
+                said = Truncator(_sentence(str(verdict["reason"]))).chars(LONGEST_VERDICT)
+                return outcome == "block", f"{words} {judge}: {said}"
+    return False, "Passed every judge." if delta.verdicts else "No judge saw it."
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?", ".”", "…")) else f"{text}."

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from ace_project.console import guided, live
-from ace_project.console.attention import attention
+from ace_project.console.attention import CONFLICT, attention
 from ace_project.console.first_steps import FirstSteps, first_steps
 from ace_project.console.items import Item
 from ace_project.console.keyset import whole_number
@@ -110,7 +110,8 @@ def _heading(
     if waiting:
         word = "delta is" if waiting == 1 else "deltas are"
         parts.append(f"{_number(waiting)} {word} waiting")
-    worth = len(items) - red if not waiting else 0
+    # Conflicts are among the deltas that wait.
+    worth = sum(item.tone == "warn" and item.mark != CONFLICT for item in items)
     if worth:
         parts.append(f"{_number(worth)} {'thing needs' if worth == 1 else 'things need'} a look")
     if not parts:

@@ -106,6 +106,45 @@ def test_what_only_needs_a_look_is_counted_where_nothing_waits(
     assert "<h1>One thing needs a look</h1>" in _page(signed_in("viewer"))
 
 
+def test_what_waits_does_not_hide_in_the_heading_what_needs_a_look(
+    signed_in: Callable[..., Client], agent: Agent, propose: Callable[..., Delta]
+) -> None:
+    _traces(agent, 1, 2)
+    _run(agent, "failed", error="ValueError")
+    waiting = propose()
+    Delta.objects.filter(pk=waiting.pk).update(status="conflict")
+    page = _page(signed_in("viewer"))
+    assert "<h1>One delta is waiting, one thing needs a look</h1>" in page
+
+
+def test_what_a_judge_holds_back_says_by_whom_and_is_opened_first(
+    signed_in: Callable[..., Client], propose: Callable[..., Delta]
+) -> None:
+    delta, warned = propose(), propose("Other advice.")
+    doubt = {"judge": "evidence", "outcome": "warn", "reason": "6 of 8 do not hold: " + "t " * 99}
+    held = {"judge": "council_tone", "outcome": "block", "reason": "it is rude"}
+    Delta.objects.filter(pk=delta.pk).update(verdicts=[doubt, held])
+    Delta.objects.filter(pk=warned.pk).update(verdicts=[doubt])
+    page = _page(signed_in("reviewer"))
+    assert "Held by tone: it is rude." in page
+    assert "Warned by evidence: 6 of 8 do not hold: " in page and "t " * 70 not in page
+    assert f'action="/review/{warned.pk}/"' in page
+    assert f'action="/review/{delta.pk}/"' not in page
+
+
+def test_past_three_the_conflicts_are_one_line(
+    signed_in: Callable[..., Client], propose: Callable[..., Delta]
+) -> None:
+    for number in range(4):
+        propose(f"Lesson {number} of many.")
+    client = signed_in("viewer")
+    Delta.objects.update(status="conflict")
+    page = _page(client)
+    assert "1 more delta conflicts" in page
+    assert 'href="/review/?status=conflict"' in page
+    assert "of many. 1 of 1 operations still hold." in page
+
+
 def test_a_worker_that_fell_silent_is_named_and_one_that_was_stopped_is_not(
     signed_in: Callable[..., Client], agent: Agent
 ) -> None:
