@@ -16,6 +16,7 @@ from typing import Any
 
 import django
 
+from tests.e2e import checks
 from tests.e2e.looks import LOOKS
 
 CHROMIUM = os.environ.get("ACE_TEST_CHROMIUM", "/usr/bin/chromium")
@@ -64,6 +65,8 @@ class Pictures:
         for variant in self.asked.variant or LOOKS:
             self.everywhere.clear()
             walker = Walker(self.browser, self.base_url, **LOOKS[variant])
+            for context in walker.contexts if self.asked.check else ():
+                checks.bring_axe(context)
             for page, shown in walker.walk(chosen):
                 self._one(f"{page.name}.{variant}", shown, variant)
                 self.findings += [f"{page.name}.{variant}: {c}" for c in walker.complaints]
@@ -71,8 +74,6 @@ class Pictures:
             walker.close()
 
     def _one(self, name: str, page: Any, variant: str) -> None:
-        from tests.e2e import checks
-
         self._picture(name, page)
         if not self.asked.check:
             return

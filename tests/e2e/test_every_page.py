@@ -30,6 +30,8 @@ def walker(chromium: Any, live_server: Any) -> Iterator[Maker]:
 
     def make(**options: Any) -> Walker:
         made.append(Walker(chromium, live_server.url, **options))
+        for context in made[-1].contexts:
+            checks.bring_axe(context)
         return made[-1]
 
     yield make
