@@ -77,7 +77,7 @@ def world(transactional_db: None) -> World:
 def walker(chromium: Any, live_server: Any, world: World) -> Iterator[Walker]:
     """Return a walker on a phone, which fails where a page's console complains."""
     made = Walker(chromium, live_server.url, **PHONE)
-    for page in made.pages.values():
+    for page in made.pages:
         page.on("dialog", lambda dialog: made.complaints.append(f"dialog: {dialog.message}"))
         page.add_init_script(_HEARD)
     yield made

@@ -4,14 +4,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from allauth.mfa.models import Authenticator
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Group
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from ace_project.core import tokens
 from ace_project.core.models import WorkerBeat
-from ace_project.core.people import GROUPS
 from evolution import services as evolution
 from evolution.models import ExecutionTrace
 from playbooks import services
@@ -19,9 +18,10 @@ from playbooks.actors import AUTOMATIC
 from playbooks.models import Delta
 from playbooks.selectors import agent_by_id
 from tests.world import history, money, trainings, work
+from tests.world.people import PASSWORD, make_people
 from training.services import make_demonstration
 
-PASSWORD = "a long password 42"
+__all__ = ["PASSWORD", "World", "beat", "make_people", "make_world"]
 
 
 @dataclass(frozen=True)
@@ -31,15 +31,6 @@ class World:
     samples: dict[str, dict[str, Any]]
     # By the page's name: what a further view of it shows, and its address.
     views: dict[str, dict[str, str]]
-
-
-def make_people() -> None:
-    """Make one person of each role: vic, ann, bob and zoe, who may do everything."""
-    people = get_user_model().objects
-    names = dict(zip(GROUPS, ("vic", "ann", "bob", "zoe"), strict=True))
-    for role, name in names.items():
-        user = people.create_user(name, password=PASSWORD, is_staff=role == "admin")
-        user.groups.add(Group.objects.get_or_create(name=role)[0])
 
 
 def beat() -> None:
@@ -87,7 +78,7 @@ def make_world(
         "calls": {"pk": done["llm"].calls.latest("created_at").pk},
         "sign-in": {"pk": 1, "token": "used-long-ago", "provider_id": "oidc"},
         "people": {"pk": get_user_model().objects.get(username="bob").pk},
-        "account": {"pk": 1},
+        "account": {"pk": Authenticator.objects.get(type=Authenticator.Type.WEBAUTHN).pk},
         "agents": {"pk": 1},
     }
     views = _views(deltas, done, jobs, lost)
@@ -119,4 +110,7 @@ def _views(deltas: Any, done: Any, jobs: Any, lost: Any) -> dict[str, dict[str, 
         "search": {"found": "/search/?q=refund", "nothing": "/search/?q=zzzz"},
         "call": {"lost": f"/calls/{lost.pk}/"},
         "agent": {"paused": "/agents/claims-intake.v2/"},
+        "account": {"guarded": "/account/"},
+        "person": {"guarded": f"/people/{get_user_model().objects.get(username='eve').pk}/"},
+        "mfa_view_recovery_codes": {"seen": "/account/codes/"},
     }

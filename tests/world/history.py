@@ -5,7 +5,7 @@ from typing import Any
 from playbooks import services
 from playbooks.actors import AUTOMATIC, Actor, ActorKind, agent, person
 from playbooks.content import bullet_id
-from playbooks.models import Agent, Bullet, Delta, Mode, Review, Source
+from playbooks.models import Agent, Bullet, Delta, DeltaStatus, Mode, Review, Source
 from playbooks.selectors import agent_by_id
 from tests.world.clock import ago, at
 
@@ -161,15 +161,30 @@ def _ended(airline: Agent, warehouse: Agent, hotel: Agent) -> dict[str, Delta]:
         undone = propose(warehouse, add("Prefer the replica for long queries."))
         services.approve_delta(delta=undone, by=BOB)
         services.undo_decision(delta=undone, by=BOB, reason="The replica is a day behind")
-        failed = propose(
+        gone = propose(
             warehouse,
             reword("strategies-0123456789abcdef", "Say what is not there."),
             source=Source.LLM,
             author=RUN,
         )
+        # Longer than a lesson may be, which shows once it stands in its section.
+        pasted = "2026-11-20 03:12:44 ERROR connection to the replica lost, trying again. " * 300
+        failed = propose(
+            warehouse,
+            {"op": "set", "path": "/strategies/0", "value": pasted},
+            source=Source.AGENT,
+            author=agent("warehouse-sql"),
+        )
+        assert failed.status == DeltaStatus.FAILED, failed.status
         recorded = propose(hotel, add("Confirm the dates in words."), may_apply=True)
         propose(hotel, add("Offer the quiet side of the house first."), may_apply=True)
-    return {"rejected": rejected, "undone": undone, "failed": failed, "recorded": recorded}
+    return {
+        "rejected": rejected,
+        "undone": undone,
+        "gone": gone,
+        "failed": failed,
+        "recorded": recorded,
+    }
 
 
 def make_history() -> dict[str, Delta]:
