@@ -32,6 +32,7 @@ class UserAdmin(InspectOnly):
     list_display = ("username", "first_name", "last_name", "roles", "is_active", "last_login")
     list_filter = ("is_active", "groups")
     search_fields = ("username", "first_name", "last_name", "email")
+    search_help_text = "A user name, a name or an e-mail address"
     ordering = ("username",)
     # The staff flag opens nothing here.
     secret_fields = ("password", "is_staff")
