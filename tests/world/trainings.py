@@ -41,7 +41,9 @@ def _learned(job: TrainingJob, count: int) -> None:
             reward_std=0.24 - 0.05 * risen,
             entropy=2.0 - 1.5 * risen,
             clip_fraction=0.05 + float(rng.uniform(0, 0.04)),
-            frac_zero_variance_groups=0.2 + float(rng.uniform(0, 0.1)),
+            frac_zero_variance_groups=(same := 0.2 + float(rng.uniform(0, 0.1))),
+            frac_all_passed=0.8 * same,
+            frac_all_failed=0.2 * same,
             change_norm=0.03 * exp(-n / 90) + float(rng.uniform(0, 0.006)),
         )
         TrainingIteration.objects.filter(job=job, number=n).update(
