@@ -139,6 +139,7 @@ def trajectory(request: HttpRequest, pk: int, number: int) -> HttpResponse:
         "earlier": max(1, start - STEPS_SHOWN) if start > 1 else None,
         "later": start + STEPS_SHOWN if start + STEPS_SHOWN <= len(steps) else None,
         "bullets": _bullets(job, row),
+        "bullets_note": f"{_bullets_in(row):,} of {len(job.candidates):,} let in",
         "group": _group(row),
     }
     return render(request, "training_trajectory.html", context)
