@@ -149,10 +149,14 @@ def _stage(run: EvolutionRun, name: str, stage: dict[str, Any] | None) -> dict[s
 def _counts(stage: dict[str, Any]) -> str:
     """Return a stage's counts and its time as words."""
     counts = {k: v for k, v in stage.items() if k not in ("name", "started_at", "seconds")}
-    words = [
-        f"{v:,} {k.replace('_', ' ')}" for k, v in counts.items() if isinstance(v, int | float)
-    ]
+    words = [f"{v:,} {_counted(k, v)}" for k, v in counts.items() if isinstance(v, int | float)]
     return ", ".join([*words, f"{float(stage['seconds']):.2f} s"])
+
+
+def _counted(name: str, number: float) -> str:
+    """Return what a stage counted in words, in the singular for one of it."""
+    words = name.replace("_", " ")
+    return words.removesuffix("s") if number == 1 else words
 
 
 def _deltas(run: EvolutionRun) -> list[tuple[Delta, str]]:
@@ -167,9 +171,14 @@ def _report(report: Any) -> dict[str, Any]:
     return {
         "notes": [note for note in found.get("notes", []) if isinstance(note, str)],
         "candidates": [_candidate(c) for c in found.get("candidates", []) if isinstance(c, dict)],
-        "not_explored": [c for c in found.get("not_explored", []) if isinstance(c, dict)],
+        "not_explored": [c for c in found.get("not_explored", []) if _is_counted(c)],
         "settings": found.get("settings"),
     }
+
+
+def _is_counted(entry: object) -> bool:
+    names = ("runs", "failed")
+    return isinstance(entry, dict) and all(isinstance(entry.get(name), int) for name in names)
 
 
 def _candidate(candidate: dict[str, Any]) -> dict[str, Any]:
@@ -178,6 +187,7 @@ def _candidate(candidate: dict[str, Any]) -> dict[str, Any]:
     counts: dict[str, Any] = raw if isinstance(raw, dict) else {}
     return {
         **candidate,
+        "q_value": candidate.get("q_value"),
         "followed": counts.get("followed"),
         "not_followed": counts.get("not_followed"),
     }
@@ -199,7 +209,6 @@ def _mark(mark: dict[str, Any], rows: Mapping[str, ExecutionTrace]) -> dict[str,
     failed, succeeded = mark["failed"], mark["succeeded"]
     return {
         **mark,
-        "q_value": f"{mark['q_value']:.2g}",
         "with_it": (failed[0], failed[0] + succeeded[0]),
         "without_it": (failed[1], failed[1] + succeeded[1]),
         "traces": [rows[name] for side in _SIDES for name in mark[side] if name in rows],

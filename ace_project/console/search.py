@@ -39,7 +39,7 @@ def search(request: HttpRequest) -> HttpResponse:
         "bullets": BULLETS_WINDOW,
         "trainings": TRAININGS_WINDOW,
     }
-    context: dict[str, Any] = {"query": query, "windows": windows}
+    context: dict[str, Any] = {"query": query, "searched": query, "windows": windows}
     if query:
         context |= {
             "agents": _agents(query),

@@ -62,6 +62,12 @@ def test_a_mark_is_shown_with_its_counts_and_its_strength(page_of: Callable[...,
     assert page.count("A hint, not a result: q is above 0.05") == 1
 
 
+def test_a_tiny_probability_is_words_not_an_exponent(page_of: Callable[..., str]) -> None:
+    page = page_of(marks=[MARK | {"q_value": 7.5e-36}])
+    assert "under 0.001" in page
+    assert "e-36" not in page
+
+
 def test_what_a_trace_says_is_escaped_in_a_mark(page_of: Callable[..., str]) -> None:
     page = page_of(marks=[MARK])
     assert "<script>x" not in page

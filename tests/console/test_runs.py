@@ -110,6 +110,18 @@ def test_a_run_that_goes_on_asks_for_itself_and_an_ended_one_does_not(
     assert f'hx-get="{url_of(going)}"' not in viewer.get(url_of(going)).content.decode()
 
 
+def test_a_run_says_one_of_what_it_counted_once_and_nothing_it_does_not_know(
+    signed_in: Callable[..., Client], run: Callable[..., EvolutionRun]
+) -> None:
+    """A failure without words is a whole sentence; traces are counted once they are chosen."""
+    stages = [{"name": "generate deltas", "started_at": NOW, "seconds": 1, "drafts": 1}]
+    failed = run(status="failed", stages=stages)
+    page = signed_in("viewer").get(url_of(failed)).content.decode()
+    assert "1 draft, 1.00 s" in page
+    assert "It failed." in page
+    assert "Traces chosen" not in page
+
+
 def test_htmx_gets_the_changing_part_alone(
     signed_in: Callable[..., Client], run: Callable[..., EvolutionRun]
 ) -> None:

@@ -93,6 +93,19 @@ def test_a_search_is_a_fixed_number_of_queries(
     assert len(one) == len(many) <= 16
 
 
+def test_what_is_not_found_leads_on_and_no_other_page_fills_the_field(
+    signed_in: Callable[..., Client],
+) -> None:
+    viewer = signed_in("viewer")
+    page = viewer.get(URL, {"q": "nowhere"}).content.decode()
+    assert "Browse the traces" in page
+    assert page.count('value="nowhere"') == 2
+    assert (
+        'maxlength="200" value="status'
+        not in viewer.get("/review/?status=decided").content.decode()
+    )
+
+
 def test_the_words_searched_for_are_escaped(signed_in: Callable[..., Client]) -> None:
     page = signed_in("viewer").get(URL, {"q": "<script>alert(1)</script>"}).content.decode()
     assert "<script>alert(1)" not in page

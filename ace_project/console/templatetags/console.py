@@ -58,6 +58,12 @@ def thousands(number: float | Decimal | None) -> str:
 
 
 @register.filter
+def small_share(share: float | None) -> str:
+    """A probability such as a q value: `0.063`, and `under 0.001` below that."""
+    return _or_dash(None if share is None else figures.small_share(share))
+
+
+@register.filter
 def duration(seconds: float | None) -> str:
     """`{{ 41|duration }}` -> `41 s`."""
     return _or_dash(None if seconds is None else figures.duration(seconds))

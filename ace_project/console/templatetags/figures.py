@@ -42,6 +42,11 @@ def tone(low: float | None, high: float | None) -> str:
     return "bad" if high < 0 else "mute"
 
 
+def small_share(share: float) -> str:
+    """Return a probability with two digits that count, or that it is under 0.001."""
+    return "under 0.001" if share < 0.001 else f"{share:.2g}"
+
+
 def thousands(number: float | Decimal) -> str:
     """A count with grouping commas, `4,816`."""
     return f"{number:,.0f}"
