@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from ace_project.console import keyset, visitor
 from ace_project.console.audit_filters import SYSTEM, AuditFilters, chain_named, read_filters
-from ace_project.console.audit_words import Entry
+from ace_project.console.audit_words import entries_of
 from ace_project.core.people import Role, needs
 from playbooks import audit as chains
 from playbooks import selectors, services
@@ -35,7 +35,7 @@ def log(request: HttpRequest) -> HttpResponse:
         page = keyset.keyset_page(request, filters.events())
         context |= {
             "page": page,
-            "entries": [Entry(row) for row in page.rows],
+            "entries": entries_of(page.rows),
             "filters": filters.fields(chains.event_names()),
             "clear_url": request.path if filters.query() else "",
         }

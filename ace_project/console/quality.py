@@ -59,6 +59,10 @@ def quality_figures(request: HttpRequest, now: datetime) -> dict[str, Any]:
         if chosen
         else ([], [])
     )
+    tables = [
+        _reliability("As stated", "by the generator", stated),
+        _reliability("As kept", "after calibration and checks", stored),
+    ]
     since_month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     return {
         "months": months[:MOST_LINES],
@@ -66,10 +70,8 @@ def quality_figures(request: HttpRequest, now: datetime) -> dict[str, Any]:
         "high_all": _sum([row.high for row in months]),
         "generators": [(key, words) for key, words in choices.items()],
         "generator": chosen,
-        "reliability": [
-            _reliability("As stated", "by the generator", stated),
-            _reliability("As kept", "after calibration and checks", stored),
-        ],
+        "reliability": tables,
+        "is_drawn": any(table.is_enough for table in tables),
         "fewest": FEWEST_DECISIONS,
         "simulated": simulated,
     }

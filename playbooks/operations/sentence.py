@@ -69,8 +69,7 @@ def _one(operation: Operation, saw: dict[str, Any]) -> str:
         case "merge":
             return f"Merge {len(operation['bullet_ids'])} lessons into {_quote(operation['text'])}"
         case "set":
-            value = json.dumps(operation["value"], ensure_ascii=False)
-            return f"Set {operation['path'] or 'everything'} to {_short(value)}"
+            return f"Set {operation['path'] or 'everything'} to {_value(operation['value'])}"
     return f"Unset {operation['path']}"
 
 
@@ -78,6 +77,12 @@ def _bullet(operation: Operation, saw: dict[str, Any]) -> str:
     name: str = operation["bullet_id"]
     bullet = saw.get("bullets", {}).get(name)
     return _quote(bullet["text"]) if bullet else name
+
+
+def _value(value: JSON) -> str:
+    if isinstance(value, str):
+        return _quote(value)
+    return _short(json.dumps(value, ensure_ascii=False))
 
 
 def _quote(text: str) -> str:

@@ -724,7 +724,7 @@ def test_a_removal_of_what_is_gone_has_nothing_left_to_do():
         ([remove("a"), add("a")], "Keep “a” once in s"),
         ([remove("a"), add("b")], "Remove 1 and add 1 lesson"),
         ([merge(["a", "b"], "ab")], "Merge 2 lessons into “ab”"),
-        ([put("/a/b", "x")], 'Set /a/b to "x"'),
+        ([put("/a/b", "x")], "Set /a/b to “x”"),
         ([put("", {})], "Set everything to {}"),
         ([unset("/a")], "Unset /a"),
     ],
