@@ -41,7 +41,7 @@ def _subject(event: AuditEvent, agents: Mapping[int, str]) -> str:
     if budget is None:
         return event.subject
     whose = agents.get(int(budget[1]), "an erased agent") if budget[1] else "all agents"
-    return f"{whose}, {date_format(date(int(budget[2]), int(budget[3]), 1), 'F Y')}"
+    return f"{whose}, {date_format(date(int(budget[2]), int(budget[3]), 1), 'M Y')}"
 
 
 def said(data: dict[str, Any]) -> str:

@@ -38,6 +38,11 @@ class Part:
     is_large: bool = False
     removed: bool = False
 
+    @property
+    def height(self) -> int:
+        """The lines that a value gets to be read in."""
+        return min(24, max(6, self.value.count("\n") + 1))
+
 
 def text_of(posted: Mapping[str, Any], name: str) -> str:
     """Return a posted text with the line ends that the content has; browsers send their own."""

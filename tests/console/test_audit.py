@@ -93,6 +93,17 @@ def verified(client: Client, **fields: str) -> str:
     return client.post(VERIFY, fields, follow=True).content.decode()
 
 
+def test_a_budget_is_named_by_whose_it_is_and_its_month(
+    signed_in: Callable[..., Client], agent: Agent
+) -> None:
+    for subject in ("global 2026-03", f"agent:{agent.pk} 2026-03", "agent:99999 2026-03"):
+        record(audit.SYSTEM, "budget_threshold", "ann", subject)
+    page = signed_in("viewer").get(LOG).content.decode()
+    for words in ("all agents, Mar 2026", f"{agent.agent_id}, Mar 2026", "an erased agent, Mar"):
+        assert words in page
+    assert "agent:" not in page
+
+
 def test_verifying_finds_every_link_whole_and_says_who_asked(
     signed_in: Callable[..., Client], agent: Agent
 ) -> None:

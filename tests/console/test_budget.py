@@ -420,6 +420,7 @@ def test_few_decisions_are_too_few_to_draw(signed_in: Callable[..., Client], age
     propose(agent, "applied", 9)
     page = shown(signed_in("viewer"))
     assert page.count("9 of 30 decisions, too few to say.") == 2
+    assert "On the dashed line" not in page
     assert "ace-reliability" not in page
 
 
