@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
@@ -28,6 +28,8 @@ PAGE = keyset.PAGE_SIZE + 1
 _KEPT = tuple(name for name in NAMES if name not in ("agent", "tool", "q"))
 # So many traces may bear the very name that was typed: several agents can use one.
 MOST_NAMED = 5
+# So many agents are offered for an id that none has.
+MOST_NEAR = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,8 @@ def traces(request: HttpRequest) -> HttpResponse:
         "counted": counted,
         "most_counted": trace_search.MOST_COUNTED,
         "clear_url": request.path if any(asked.values.values()) else "",
+        "is_no_agent": asked.wanted is None,
+        "near": [] if asked.wanted else _near(request, asked.values["agent"]),
         "any": bool(page.rows) or ExecutionTrace.objects.exists(),
         "may_propose": may(request, Role.REVIEWER),
     }
@@ -75,6 +79,14 @@ def _asked(request: HttpRequest) -> Asked:
         values={name: values[name] for name in FACETS},
     )
     return Asked(values, agent, wanted)
+
+
+def _near(request: HttpRequest, typed: str) -> list[tuple[str, str]]:
+    """Return agents whose id or name holds what was typed, and the list of each one's traces."""
+    alike = Q(agent_id__icontains=typed) | Q(name__icontains=typed)
+    rows = Agent.objects.filter(alike).order_by("agent_id")
+    names = rows.values_list("agent_id", flat=True)[:MOST_NEAR]
+    return [(name, keyset.address(request, agent=name)) for name in names]
 
 
 def _yes_or_no(value: str) -> bool | None:

@@ -367,3 +367,16 @@ def test_what_a_trace_carries_is_escaped_everywhere(
     for page in pages:
         assert "<script>alert(1)" not in page.content.decode()
         assert "U+202E" in page.content.decode()
+
+
+def test_an_agent_that_there_is_not_leads_to_those_of_such_a_name(
+    signed_in: Callable[..., Client], record: Callable[..., Any]
+) -> None:
+    record("t-1")
+    viewer = signed_in("viewer")
+    answer = viewer.get(LIST, {"agent": "AIR", "success": "yes"})
+    assert "No agent has exactly this id." in answer.text
+    ((name, url),) = answer.context["near"]
+    assert name == "airline"
+    assert [row.trace_id for row in viewer.get(LIST + url).context["page"].rows] == ["t-1"]
+    assert "Did you mean" not in viewer.get(LIST, {"agent": "zzz"}).text

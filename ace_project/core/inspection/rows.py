@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.db.models import BooleanField, Field, ForeignKey, Model, QuerySet
+from django.db.models import Field, ForeignKey, Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
@@ -181,16 +181,12 @@ class InspectOnly(ModelAdmin):
 def _shower(field: "Field[Any, Any]", most: int, *, linked: bool) -> Shown:
     """Return the function by which the admin shows a field's value."""
 
-    boolean = isinstance(field, BooleanField)
-
     def show(row: Any) -> Any:
-        value = getattr(row, field.name)
-        return value if boolean else values.shown(value, field, most, linked=linked)
+        return values.shown(getattr(row, field.name), field, most, linked=linked)
 
     show.__name__ = field.name
     return admin.display(
         show,
-        boolean=boolean,
         ordering=field.name,
         description=values.label(field),
     )

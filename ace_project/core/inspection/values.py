@@ -3,7 +3,9 @@
 import json
 from collections.abc import Mapping
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from django.db import models
 from django.urls import NoReverseMatch, reverse
@@ -89,6 +91,13 @@ def shown(value: Any, field: "models.Field[Any, Any]", most: int, *, linked: boo
     """Return a field's value as HTML where it needs any, or as it is."""
     if value is None or value == "":
         return NOTHING
+    if isinstance(value, bool):
+        # No sign and no colour: whether yes is good is another matter in each column.
+        return "yes" if value else "no"
+    if isinstance(value, Decimal):
+        return f"{value.normalize():f}"
+    if isinstance(value, UUID):
+        return format_html('<span class="ace-id">{}</span>', value)
     if isinstance(value, models.Model):
         return related(value, linked=linked)
     if isinstance(value, date):
