@@ -138,9 +138,10 @@ def _chance(finding: Finding) -> str:
     if trial.estimate is None:
         return ""
     low, high = trial.estimate.interval
+    tried = "1 candidate" if finding.candidates == 1 else f"{finding.candidates} candidates"
     text = (
         f"The difference lies between {100 * low:+.0f} and {100 * high:+.0f} points (95 %); after "
-        f"correction for {finding.candidates} candidates tried, q = {finding.q_value:.2g}."
+        f"correction for {tried} tried, q = {finding.q_value:.2g}."
     )
     if finding.exploratory or low > 0:
         return text

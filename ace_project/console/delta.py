@@ -30,6 +30,8 @@ from playbooks.judges.waived import may_be_waived
 from playbooks.models import OPEN, Delta, DeltaStatus
 
 SHOWN_TRACES = 3
+SHOWN_HOLDS = 2
+SAID_ELSEWHERE = ("confidence", "conflict")
 # Simulated runs take milliseconds; their time says nothing.
 WORTH_SHOWING = 0.05
 UNDOABLE = (DeltaStatus.APPLIED, DeltaStatus.REJECTED)
@@ -133,6 +135,7 @@ def _show(
         "conflicts": conflicts,
         "evidence": evidence,
         "upkeep": read_upkeep(delta, evidence),
+        "bare": evidence.is_none,
         "traces": _traces(delta, evidence),
         "similar": similar_decisions(delta),
         **written_by_model(delta, evidence),
@@ -162,18 +165,27 @@ def _draft(request: HttpRequest) -> str:
     return request.POST.get("text", "") or request.POST.get("reason", "")
 
 
-def _blocking(delta: Delta) -> list[str]:
-    return [str(v.get("judge")) for v in delta.verdicts if v.get("outcome") == "block"]
+def _blocking(delta: Delta) -> list[tuple[str, str]]:
+    """Return the judges that hold a delta back, in words, each with its reason."""
+    blocks = [v for v in delta.verdicts if v.get("outcome") == "block"]
+    return [(str(v.get("judge")).removeprefix("council_"), str(v.get("reason"))) for v in blocks]
 
 
 def _judged(delta: Delta, *, moved: bool) -> dict[str, Any]:
     """Return what the judges said, and which of them an operator may waive."""
+    blocking = _blocking(delta)
+    agreement = agreement_of(delta)
+    # The figures, the change and the note on agreement say these by themselves.
+    elsewhere = (*SAID_ELSEWHERE, "council") if agreement else SAID_ELSEWHERE
+    doubted = any(v.get("outcome") in ("block", "warn") for v in delta.verdicts)
     waivable = [str(v.get("judge")) for v in delta.verdicts if may_be_waived(v)]
     return {
         "words": words_of(delta.verdicts, moved=moved),
         "council": council_of(delta.verdicts),
-        "held_by": next((j.removeprefix("council_") for j in _blocking(delta)), ""),
-        "agreement": agreement_of(delta),
+        "held_by": next((judge for judge, _ in blocking), ""),
+        "holds": [one for one in blocking if one[0] not in elsewhere][:SHOWN_HOLDS],
+        "judges_css": "ace-first" if doubted or moved else "",
+        "agreement": agreement,
         "models": models_of(delta),
         "waivable": list(dict.fromkeys(waivable)),
         **waivers.days(),

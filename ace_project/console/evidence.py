@@ -90,6 +90,12 @@ class Evidence:
         """Whether there is an estimate together with its interval."""
         return self.lift is not None and self.low is not None and self.high is not None
 
+    @property
+    def is_none(self) -> bool:
+        """Whether there is neither an estimate nor a run or a trace that speaks either way."""
+        counted = self.overall or self.supporting_total or self.opposing_total or self.citations
+        return not (self.has_effect or counted)
+
 
 def read_evidence(raw: Any) -> Evidence:
     """Return what is well-formed of a delta's `evidence`."""

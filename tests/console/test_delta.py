@@ -426,6 +426,46 @@ def test_what_holds_a_delta_back_stands_above_what_let_it_pass(
     assert outcomes == sorted(outcomes, key=["block", "warn", "pass", "abstain"].index)
 
 
+def test_why_a_judge_holds_a_delta_back_stands_before_the_change(
+    signed_in: Callable[..., Client], propose: Callable[..., Delta]
+) -> None:
+    delta = propose()
+    verdicts = [
+        {"judge": "schema", "outcome": "pass", "reason": "well-formed"},
+        {"judge": "confidence", "outcome": "block", "reason": "0.10 is below 0.70"},
+        {"judge": "council_house_rules", "outcome": "block", "reason": "it <b>raises</b> a limit"},
+    ]
+    Delta.objects.filter(pk=delta.pk).update(verdicts=verdicts)
+    viewer = signed_in("viewer")
+    before = viewer.get(_url(delta)).content.decode().partition('id="p-change"')[0]
+    assert "Held by house rules:</strong> it &lt;b&gt;raises&lt;/b&gt; a limit" in before
+    assert "Held by confidence" not in before
+    Delta.objects.filter(pk=delta.pk).update(status=DeltaStatus.REJECTED)
+    assert "Held by house rules:</strong>" not in viewer.get(_url(delta)).content.decode()
+
+
+def test_on_a_narrow_page_judges_come_first_only_where_one_has_a_doubt(
+    signed_in: Callable[..., Client], propose: Callable[..., Delta]
+) -> None:
+    viewer, delta = signed_in("viewer"), propose()
+    panel = '<section class="ace-panel {}" aria-labelledby="p-judges">'
+    for outcome, css in (("pass", ""), ("warn", "ace-first"), ("block", "ace-first")):
+        verdict = {"judge": "evidence", "outcome": outcome, "reason": "so"}
+        Delta.objects.filter(pk=delta.pk).update(verdicts=[verdict])
+        assert panel.format(css) in viewer.get(_url(delta)).content.decode()
+
+
+def test_without_any_evidence_one_figure_says_so(
+    signed_in: Callable[..., Client], propose: Callable[..., Delta]
+) -> None:
+    viewer, delta = signed_in("viewer"), propose()
+    page = viewer.get(_url(delta)).content.decode()
+    assert "no run speaks for it or against it" in page
+    assert "Runs that kept to it" not in page
+    Delta.objects.filter(pk=delta.pk).update(evidence={"for": ["t1"], "against": []})
+    assert "no run speaks for it or against it" not in viewer.get(_url(delta)).content.decode()
+
+
 def test_the_judge_of_conflicts_says_that_it_judged_before_the_base_moved(
     signed_in: Callable[..., Client], propose: Callable[..., Delta]
 ) -> None:
