@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.db.models import Exists, OuterRef
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST
@@ -152,9 +152,11 @@ def _progress(job: Comparison | None) -> dict[str, Any]:
 
 
 def card(request: HttpRequest, pk: int) -> HttpResponse:
-    """Return the card alone, as htmx morphs it into the page."""
-    part = "parts/guided.html"
-    return live.answer(request, part, part, {"guide": guide(request, pk)})
+    """Return the card alone, as htmx morphs it into the page; 404 where its agent is erased."""
+    part, found = "parts/guided.html", guide(request, pk)
+    if found is None:
+        raise Http404("there is no such lesson any more")
+    return live.answer(request, part, part, {"guide": found})
 
 
 def _lesson(pk: int) -> Delta:

@@ -16,6 +16,7 @@ from playbooks.services.approvals import (
     has_approved,
     is_stuck,
     set_two_person_sections,
+    withdraw_all_of,
 )
 from playbooks.services.citing import cite_traces
 from playbooks.services.comments import comment_on_delta
@@ -77,4 +78,5 @@ __all__ = [
     "undo_decision",
     "update_agent",
     "waive_verdict",
+    "withdraw_all_of",
 ]

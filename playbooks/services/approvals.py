@@ -13,7 +13,7 @@ from playbooks import audit, selectors
 from playbooks import operations as rules
 from playbooks.actors import Actor, ActorKind
 from playbooks.content import Content, normal_text
-from playbooks.models import Agent, Delta, Review
+from playbooks.models import Agent, Delta, DeltaStatus, Review
 
 TWO = 2
 MOST_SECTIONS = 50
@@ -135,6 +135,15 @@ def withdraw(delta: Delta, by: Actor | None = None) -> None:
     if by is not None:
         rows = rows.filter(reviewer=str(by))
     rows.update(stands=False)
+
+
+def withdraw_all_of(user_id: int) -> int:
+    """Let what one person approved and is not live count no more; return how many there were.
+
+    Also of a delta that was edited: taking the edit back opens it again.
+    """
+    rows = Review.objects.filter(user_id=user_id, stands=True)
+    return rows.exclude(delta__status=DeltaStatus.APPLIED).update(stands=False)
 
 
 def _listed(sections: Sequence[str]) -> str:

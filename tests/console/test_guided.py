@@ -52,6 +52,15 @@ def _post(client: Client, delta: Delta, verb: str, **headers: str) -> Any:
 
 
 # ---- what is shown ----
+def test_a_card_that_asks_for_itself_hears_when_its_agent_is_erased(
+    signed_in: Callable[..., Client], teach: Callable[..., Delta]
+) -> None:
+    client, delta = signed_in("viewer"), teach()
+    services.delete_agent(agent=delta.playbook.agent, author=AUTOMATIC)
+    poll = client.get(f"/?lesson={delta.pk}", headers={"HX-Request": "true"})
+    assert poll.status_code == 404
+
+
 def test_a_newcomer_meets_the_lesson_with_the_largest_effect(
     signed_in: Callable[..., Client], teach: Callable[..., Delta]
 ) -> None:

@@ -91,6 +91,25 @@ def test_a_first_approval_is_undone_within_ten_seconds_or_withdrawn_later(
     assert _now(delta).status == DeltaStatus.PENDING_REVIEW
 
 
+@pytest.mark.parametrize(
+    ("change", "form"), [("active", {"active": "no"}), ("role", {"role": "viewer"})]
+)
+def test_who_may_not_review_any_more_is_none_of_the_two(
+    signed_in: Callable[..., Client],
+    guarded: Agent,
+    propose: Callable[..., Delta],
+    change: str,
+    form: dict[str, str],
+) -> None:
+    ann, bob, delta = signed_in("reviewer", "ann"), signed_in("reviewer", "bob"), propose()
+    ann.post(_url(delta), {"do": "approve"})
+    gone = delta.reviews.get().user_id
+    signed_in("admin").post(f"/people/{gone}/{change}/", form)
+    assert "Approve, 1 of 2" in bob.get(_url(delta)).content.decode()
+    bob.post(_url(delta), {"do": "approve"})
+    assert _now(delta).status == DeltaStatus.PENDING_REVIEW
+
+
 def test_one_reviewer_alone_reads_what_is_needed(
     signed_in: Callable[..., Client], guarded: Agent, propose: Callable[..., Delta]
 ) -> None:

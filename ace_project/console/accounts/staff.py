@@ -14,6 +14,7 @@ from ace_project.console.accounts import events, sessions
 from ace_project.core.errors import Conflict, InvalidInput
 from ace_project.core.people import GROUPS, Role, role_given
 from playbooks.actors import AUTOMATIC, Actor
+from playbooks.services import withdraw_all_of
 
 LAST_ADMIN = "nobody else who has signed in is an admin; make somebody else one first"
 
@@ -91,6 +92,8 @@ def set_role(*, person: Any, role: Role, by: Actor) -> bool:
         return False
     _keep_an_admin(person)
     _put_into(person, role)
+    if role < Role.REVIEWER:
+        withdraw_all_of(person.pk)
     events.note("role_changed", person, by, before=before.name.lower(), after=role.name.lower())
     return True
 
@@ -125,7 +128,10 @@ def set_email(*, person: Any, email: str, by: Actor) -> bool:
 
 @transaction.atomic
 def deactivate(*, person: Any, by: Actor) -> None:
-    """Shut `person` out and end their sessions; what they did stays theirs. Raises Conflict."""
+    """Shut `person` out and end their sessions; what they decided stays theirs. Raises Conflict.
+
+    The first of two approvals is no decision yet: theirs count no more.
+    """
     person = _locked(person)
     if not person.is_active:
         return
@@ -134,8 +140,10 @@ def deactivate(*, person: Any, by: Actor) -> None:
     _keep_an_admin(person)
     person.is_active = False
     person.save(update_fields=["is_active"])
-    ended = sessions.end_all_of(person)
-    events.note("person_deactivated", person, by, sessions_ended=ended)
+    ended, withdrawn = sessions.end_all_of(person), withdraw_all_of(person.pk)
+    events.note(
+        "person_deactivated", person, by, sessions_ended=ended, approvals_withdrawn=withdrawn
+    )
 
 
 @transaction.atomic
