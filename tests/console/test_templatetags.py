@@ -354,6 +354,14 @@ def test_an_operation_shows_what_it_changes(
         assert text in html
 
 
+@pytest.mark.parametrize(("letters", "scrolls"), [(2_000, 0), (2_001, 1)])
+def test_a_long_text_scrolls_in_its_place_and_by_keyboard(letters: int, scrolls: int) -> None:
+    for op in ({"op": "add", "text": "a" * letters}, {"op": "set", "value": "a" * letters}):
+        html = render("{% operation op %}", op=op)
+        assert html.count('class="ace-long" tabindex="0"') == scrolls
+        assert html.count("<div") == html.count("</div>")
+
+
 def test_a_diff_of_endless_punctuation_takes_no_time() -> None:
     started = process_time()
     for mark in (".", "'a", "-.", "a-"):

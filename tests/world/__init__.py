@@ -95,10 +95,12 @@ def _views(deltas: Any, done: Any, jobs: Any, lost: Any) -> dict[str, dict[str, 
     """Return the views that one page has beside its plain one."""
     delta = {name: f"/review/{row.pk}/" for name, row in deltas.items()}
     edit = {"edit": f"/review/{deltas['plain'].pk}/?edit=1"}
+    ticked = "&".join(f"delta={deltas[name].pk}" for name in ("plain", "conflict", "vetoed"))
     playbook = "/playbooks/airline-support/"
     return {
         "overview": {"lesson": f"/?lesson={_demo_delta().pk}"},
         "review": {"decided": "/review/?status=decided", "conflict": "/review/?status=conflict"},
+        "review_selected": {"three": f"/review/selected/?{ticked}"},
         "delta": delta | edit | {"evidence": f"/review/{_demo_delta().pk}/"},
         "playbook": {"old": f"{playbook}?version=2", "empty": "/playbooks/claims-intake.v2/"},
         "propose": {"bullet": f"{playbook}propose/?bullet={history.LIMIT}"},
