@@ -111,6 +111,7 @@ def answer(request: HttpRequest, delta: Delta, **page: str) -> HttpResponse:
         # What is new stands below as well, without a word of what is being typed there.
         "entries": discussion.discussion(delta) if since else [],
         "is_open": is_open,
+        "next_version": delta.playbook.version + 1,
         "editing": editing,
         "successor": selectors.successor_of(delta) if ended else None,
         "news_url": request.get_full_path(),

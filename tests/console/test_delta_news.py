@@ -112,6 +112,7 @@ def test_a_version_that_went_live_is_told_and_one_in_the_way_ends_the_bar(
     services.approve_delta(delta=first, by=BOB)
     moved, stale = pages[0].told(), pages[1].told()
     assert 'data-news="moved"' in moved and "made v2 live" in moved and ">bob<" in moved
+    assert "It still fits, and would make v3 now." in moved
     assert 'data-news="stale"' in stale and "made v2 live" in stale
 
 
