@@ -11,7 +11,12 @@ from tests.e2e.pages import every_page, pages_without_samples
 from tests.e2e.walker import Walker
 from tests.world import World, make_people, make_world
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+# Which lines run is measured by other tests: noting it takes long where there are so many pages.
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.no_cover,
+    pytest.mark.django_db(transaction=True),
+]
 
 Maker = Callable[..., Walker]
 

@@ -18,7 +18,12 @@ from tests.e2e.walker import Walker
 from tests.hostile.poisoning import HOSTILE, poison
 from tests.world import World, make_people, make_world
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+# Which lines run is measured by other tests: noting it takes long where there are so many pages.
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.no_cover,
+    pytest.mark.django_db(transaction=True),
+]
 
 # Where each of the pages takes words from the address.
 ASKED = ("/search/?q=", "/traces/?q=", "/audit/?actor=", "/playbooks/?q=", "/agents/?q=")
