@@ -65,7 +65,8 @@ def test_a_code_signs_in_once_for_as_long_as_it_counts(client: Client, ann: Any)
     totp.cache.delete(f"allauth.mfa.totp.used?user={ann.pk}&code={shown}")
     other = Client()
     with_password(other)
-    assert other.post("/sign-in/code/", {"code": shown}).status_code == 200
+    for written in (shown, f"{shown[:3]} {shown[3:]}", f"{shown[:1]}-{shown[1:]}"):
+        assert other.post("/sign-in/code/", {"code": written}).status_code == 200
     assert other.get("/review/").status_code == 302
 
 
@@ -76,6 +77,18 @@ def test_guessing_codes_is_braked(client: Client, ann: Any) -> None:
     answer = client.post("/sign-in/code/", {"code": code()})
     assert "Too many wrong tries" in answer.content.decode()
     assert AuditEvent.objects.get(event="sign_in_failed").subject == "ann"
+
+
+def test_a_used_code_does_not_end_the_count_of_wrong_ones(client: Client, ann: Any) -> None:
+    used, fresh = code(ago=1), code()
+    with_password(client)
+    client.post("/sign-in/code/", {"code": used})
+    totp.cache.delete(f"allauth.mfa.totp.used?user={ann.pk}&code={used}")
+    other = Client()
+    with_password(other)
+    for tried in ("12", "12", "12", used, "12", "12"):
+        other.post("/sign-in/code/", {"code": tried})
+    assert "Too many" in other.post("/sign-in/code/", {"code": fresh}).content.decode()
 
 
 def test_a_recovery_code_signs_in_once(client: Client, ann: Any) -> None:
