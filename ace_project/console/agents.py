@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from ace_project.console import keyset, recent, refusals, two_person, visitor, waivers
 from ace_project.console.agent_settings import Attempt, attempt_of, overrides_of, set_lately
 from ace_project.console.asked import asked as asked_of
+from ace_project.core.errors import AceError
 from ace_project.core.people import Role, needs
 from ace_project.core.work.leases import ACTIVE
 from evolution import selectors as evolution
@@ -92,12 +93,16 @@ class NewAgentForm(forms.Form):
 def create(request: HttpRequest) -> HttpResponse:
     """Make an agent with an empty playbook, in strict mode."""
     form = NewAgentForm(request.POST if request.method == "POST" else None)
+    problem = "An agent needs an id of up to 255 characters." if form.errors else ""
     if form.is_valid():
-        with refusals.shown(request):
+        try:
             agent = services.create_agent(**form.cleaned_data, author=visitor.actor_of(request))
+        except AceError as refusal:
+            problem = refusals.told(refusal)
+        else:
             return redirect("console:connect", agent.agent_id)
-    status = 400 if form.is_bound else 200
-    return render(request, "agent_new.html", {"form": form}, status=status)
+    context = {"form": form, "problem": problem}
+    return render(request, "agent_new.html", context, status=400 if form.is_bound else 200)
 
 
 @needs(Role.VIEWER)

@@ -11,7 +11,8 @@ from ace_project.core.errors import AceError, InvalidInput, NotFound
 
 def told(error: AceError) -> str:
     """Return an error as one sentence with everything its fields say."""
-    said = error.detail[:1].upper() + error.detail[1:]
+    # What Django says of a field is a sentence already.
+    said = (error.detail[:1].upper() + error.detail[1:]).removesuffix(".")
     if not isinstance(error, InvalidInput) or not error.errors:
         return f"{said}."
     fields = "; ".join(f"{e['pointer']} {e['message']}".strip() for e in error.errors[:3])

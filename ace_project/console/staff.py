@@ -17,6 +17,7 @@ from django.views.decorators.http import require_POST, require_safe
 from ace_project.console import keyset, refusals, visitor
 from ace_project.console.accounts import events, links, staff
 from ace_project.console.asked import asked as asked_of
+from ace_project.core.errors import AceError
 from ace_project.core.people import GROUPS, Role, needs, role_given
 
 # What each role may, each one all that stands above it too.
@@ -98,13 +99,17 @@ def _people() -> QuerySet[Any]:
 def invite(request: HttpRequest) -> HttpResponse:
     """Make a person and show their link on this one answer; it is stored nowhere."""
     form = InviteForm(request.POST)
+    problem = "An invitation needs a user name of up to 150 characters, and a role."
     if form.is_valid():
         values = {**form.cleaned_data, "role": GROUPS[form.cleaned_data["role"]]}
-        with refusals.shown(request):
+        try:
             person = staff.invite(**values, by=visitor.actor_of(request))
+        except AceError as refusal:
+            problem = refusals.told(refusal)
+        else:
             link = request.build_absolute_uri(links.invitation_path(person))
             return _person(request, person, link=link)
-    return _list(request, form, status=400)
+    return _list(request, form, status=400, problem=problem)
 
 
 @needs(Role.OPERATOR)

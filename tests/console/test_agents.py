@@ -137,7 +137,9 @@ def test_an_operator_makes_an_agent_in_strict_mode(
 def test_an_agent_that_cannot_be_made_is_a_400(
     signed_in: Callable[..., Client], agent: Agent, agent_id: str
 ) -> None:
-    assert signed_in("operator").post(NEW, {"agent_id": agent_id}).status_code == 400
+    page = signed_in("operator").post(NEW, {"agent_id": agent_id})
+    assert page.status_code == 400
+    assert 'role="alert">' in page.text
     assert Agent.objects.count() == 1
 
 

@@ -180,11 +180,12 @@ def test_a_link_opened_by_the_admin_makes_them_the_other_person(ann: Client, bob
     ("changed", "said"),
     [
         ({"username": "BOB"}, "somebody of that user name"),
+        ({"username": "bob"}, "Nobody was invited. There is somebody of that user name.<"),
+        ({"username": ""}, "An invitation needs a user name"),
         ({"username": "not a name!"}, "valid username"),
         ({"email": "BOB@example.org"}, "has that e-mail address"),
         ({"email": "nowhere"}, "valid email"),
-        ({"username": ""}, ""),
-        ({"role": "king"}, ""),
+        ({"role": "king"}, "and a role"),
     ],
 )
 def test_an_invitation_that_cannot_be_is_refused(

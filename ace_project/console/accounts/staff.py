@@ -50,7 +50,7 @@ def invite(*, username: str, name: str, email: str, role: Role, by: Actor) -> An
     person = people.model(username=username, first_name=name.strip(), email=email)
     person.set_unusable_password()
     try:
-        person.full_clean(exclude=["password"])
+        person.full_clean(exclude=["password"], validate_unique=False)
         if email:
             validate_email(email)
     except ValidationError as error:
