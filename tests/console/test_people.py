@@ -129,11 +129,15 @@ def test_an_invited_person_chooses_a_password_and_is_in(ann: Client) -> None:
     assert Client().post(link, NEW).status_code == 403
 
 
-def test_a_weak_password_is_refused_and_leaves_the_link_alive(ann: Client) -> None:
+def test_a_weak_password_is_refused_and_leaves_the_link_alive(
+    ann: Client, caplog: pytest.LogCaptureFixture
+) -> None:
     link = link_on(invite(ann))
     answer = Client().post(link, {"password1": "password", "password2": "password"})
     assert answer.status_code == 400
     assert "too common" in answer.content.decode()
+    # Who reads the log must not come in by it.
+    assert "Bad Request: /sign-in/invited/.../" in caplog.text
     assert Client().get(link).status_code == 200
 
 
