@@ -28,8 +28,8 @@ def judge_evidence(source: str, evidence: Mapping[str, Any]) -> Verdict:
         return Verdict("evidence", "abstain", f"a delta of this source ({source}) owes none")
     if source == "statistical" and evidence.get("kind") in UPKEEP:
         return Verdict("evidence", "block", "a person decides what leaves a playbook")
-    faults = [f"{name} is missing" for name in _NEEDED.get(source, ()) if name not in evidence]
-    faults += _faults(evidence)
+    missing = [f"{name} is missing" for name in _NEEDED.get(source, ()) if name not in evidence]
+    faults = (missing if evidence else ["none was sent"]) + _faults(evidence)
     if source == "llm" and evidence.get("for") == []:
         faults.append(_nothing_holds(evidence))
     if faults:

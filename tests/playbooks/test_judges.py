@@ -349,6 +349,10 @@ def test_a_part_of_statistical_evidence_that_is_missing_is_named(missing):
     assert f"{missing} is missing" in evidence_verdict("statistical", evidence).reason
 
 
+def test_a_delta_that_came_without_evidence_is_told_so_in_words():
+    assert evidence_verdict("llm", {}).reason == "a person decides: none was sent"
+
+
 def test_a_model_must_cite_traces():
     assert evidence_verdict("llm", {"for": ["t1"], "against": []}).outcome == "pass"
     assert "cites no trace" in evidence_verdict("llm", {"for": [], "against": []}).reason
