@@ -1,4 +1,4 @@
-"""`python -m tests.world`: fill the migrated, empty database of DATABASE_URL, to look at."""
+"""`python -m tests.fill_world`: fill the migrated, empty database of DATABASE_URL, to look at."""
 
 import os
 
