@@ -62,6 +62,26 @@ def test_a_bullet_is_reworded_by_hand_without_javascript(
     assert (delta.author, delta.status) == ("person:ann", "pending_review")
 
 
+def test_a_file_is_brought_in_as_a_delta_after_its_preview(
+    visit: Callable[..., Any], agent: Agent
+) -> None:
+    page = visit()
+    page.goto("/playbooks/airline.1/")
+    page.get_by_role("link", name="Export, import").click()
+    text = b'{"strategies": ["Be brief.", "Name the gate."], "tone": "warm"}'
+    given = {"name": "lessons.json", "mimeType": "application/json", "buffer": text}
+    page.get_by_label("File, JSON").set_input_files(given)
+    page.get_by_role("button", name="Show what it would change").click()
+    page.get_by_role("heading", name="Import lessons.json").wait_for()
+    assert PlaybookVersion.objects.count() == 2
+    page.get_by_role("button", name="Take out change 2").click()
+    page.get_by_role("button", name="Propose 1 change").click()
+    page.wait_for_url("**/review/*/")
+    delta = Delta.objects.latest("pk")
+    assert [operation["text"] for operation in delta.operations] == ["Name the gate."]
+    assert (delta.author, delta.status) == ("person:ann", "pending_review")
+
+
 def test_two_versions_are_compared_from_the_playbooks_page(
     visit: Callable[..., Any], agent: Agent
 ) -> None:

@@ -1,5 +1,6 @@
 """An operator decides in a real browser: by key, by hand, on a phone, without JavaScript."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -7,8 +8,9 @@ import pytest
 from django.db import connection, transaction
 
 from playbooks import services
-from playbooks.actors import AUTOMATIC, Actor, ActorKind
-from playbooks.models import Agent, Delta, DeltaStatus, Mode, Playbook, Source
+from playbooks.actors import AUTOMATIC, Actor, ActorKind, person
+from playbooks.content import bullet_id
+from playbooks.models import Agent, Delta, DeltaStatus, Mode, Playbook, PlaybookVersion, Source
 from tests.e2e.looks import PHONE
 from tests.waiting import wait_until
 from training.models import Comparison
@@ -137,6 +139,49 @@ def test_two_people_approve_a_guarded_section_one_after_the_other(
     bob.keyboard.press("a")
     bob.wait_for_selector("text=is live")
     assert _status(three[0]) == DeltaStatus.APPLIED
+
+
+def test_a_delta_that_another_edits_while_it_is_open_leads_on_to_the_edit(
+    visit: Callable[..., Any], agent: Agent
+) -> None:
+    delta = _propose(agent, "Quote the fare.")
+    ann, bob = visit("ann"), visit("bob")
+    for page in (ann, bob):
+        page.goto(f"/review/{delta.pk}/?edit=1")
+    ann.get_by_label("Text of operation 1").fill("Quote a fare.")
+    bob.get_by_label("Text of operation 1").fill("Quote each fare.")
+    bob.get_by_role("button", name="Approve as edited").click()
+    bob.get_by_text("as edited: v2 is live").first.wait_for()
+    # As when she comes back to the tab: her page asks at once what became of it.
+    ann.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    on = ann.get_by_role("link", name=re.compile(r"Open delta \d+ in its place"))
+    on.wait_for()
+    assert ann.get_by_label("Text of operation 1").input_value() == "Quote a fare."
+    on.click()
+    ann.get_by_role("heading", name="Quote each fare.").wait_for()
+    ann.get_by_role("heading", name="Applied as v2").wait_for()
+    assert PlaybookVersion.objects.count() == 2
+
+
+def test_a_form_that_another_overtook_says_where_and_takes_the_choice(
+    visit: Callable[..., Any], agent: Agent
+) -> None:
+    brief = bullet_id("strategies", "Be brief.")
+    page = visit("ann")
+    page.goto(f"/playbooks/airline/propose/?bullet={brief}")
+    page.locator("textarea[name^=text-]").fill("Be brief and kind.")
+    change = {"op": "update", "bullet_id": brief, "text": "Be brief, but whole."}
+    services.approve_delta(delta=_propose(agent, operations=[change]), by=person("bob"))
+    page.get_by_label("Reasoning").fill("Customers felt rushed.")
+    page.get_by_role("button", name="Preview the delta").click()
+    page.get_by_text("This changed after the delta was made.").wait_for()
+    page.get_by_role("radio", name="This delta").check()
+    page.get_by_role("button", name="Stand it on v2 like this").click()
+    page.get_by_role("button", name="Propose 1 change").click()
+    page.get_by_text("made on v2, live is v2").wait_for()
+    delta = Delta.objects.latest("pk")
+    assert (delta.status, delta.base_version) == (DeltaStatus.PENDING_REVIEW, 2)
+    assert [operation["text"] for operation in delta.operations] == ["Be brief and kind."]
 
 
 @pytest.mark.parametrize("path", ["/", "/review/", "/review/{pk}/", "/review/{pk}/?edit=1"])
