@@ -4,10 +4,12 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.html import format_html
 
 from ace_project.console import people
 from ace_project.console.proposal import Change, SectionChanges
 from ace_project.console.visitor import actor_of
+from ace_project.core import hidden
 from playbooks import services
 from playbooks.models import OPEN, Delta, DeltaStatus
 from playbooks.services.approvals import Quorum
@@ -24,6 +26,7 @@ def bar(
     why_not = people.why_not_decide(request)
     why_not_approve = people.why_not_approve(request, delta, quorum)
     own = people.is_own(request, delta)
+    awaited = _awaited(delta, own=own)
     revises = own and (bool(why_not_approve) or delta.status == DeltaStatus.CHANGES_REQUESTED)
     by = actor_of(request)
     approved = bool(quorum.given) and services.has_approved(delta, by)
@@ -42,8 +45,8 @@ def bar(
         "promise": _told(editing, revises, approved) or _promise(delta, conflicts, counted),
         "note": _note(own, counted, services.is_stuck(counted, by)),
         "approve_label": _label(conflicts, editing, counted),
-        "after_changes": f"It stays open under Changes requested. {_awaited(delta, own=own)}",
-        "awaited": _awaited(delta, own=own),
+        "after_changes": format_html("It stays open under Changes requested. {}", awaited),
+        "awaited": awaited,
     }
 
 
@@ -60,7 +63,8 @@ def _awaited(delta: Delta, *, own: bool) -> str:
     if own:
         return "You wrote it: revise it, and what you send takes its place."
     if kind == "person":
-        return f"{people.name_of(delta.author)} can revise it; what they send takes its place."
+        name = hidden.isolate(people.name_of(delta.author))
+        return format_html("{} can revise it; what they send takes its place.", name)
     if kind in ("agent", "service"):
         return "The agent reads this over REST and may send another in its place."
     return "Nobody answers for a run: edit it, then approve, or reject it."

@@ -1,6 +1,6 @@
 """Texts of others are text on every page: whatever they hold, in whatever field."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
@@ -10,12 +10,14 @@ from django.contrib.auth import get_user_model
 from django.urls import reverse
 
 from evolution.models import ExecutionTrace, LlmExchange
+from playbooks import services
+from playbooks.actors import AUTOMATIC
 from playbooks.models import Agent, Bullet, Delta
 from tests.e2e import checks
 from tests.e2e.looks import PHONE
 from tests.e2e.pages import Page, every_page
 from tests.e2e.walker import Walker
-from tests.hostile.poisoning import HOSTILE, poison
+from tests.hostile.poisoning import HOSTILE, hostile_name, poison
 from tests.world import World, make_people, make_world
 
 # Which lines run is measured by other tests: noting it takes long where there are so many pages.
@@ -27,6 +29,12 @@ pytestmark = [
 
 # Where each of the pages takes words from the address.
 ASKED = ("/search/?q=", "/traces/?q=", "/audit/?actor=", "/playbooks/?q=", "/agents/?q=")
+
+# A file's name ends at a slash for Django, which also takes the escapes of HTML out of it.
+_FILE = (
+    "<img data-hostile onerror=hostile() src=x> &lt;b data-hostile&gt; {{7*7}} "
+    "\u202eturned\u202c zero\u200bwidth \u05e9\u05dc\u05d5\u05dd.json"
+)
 
 _HEARD = "window.hostile = () => { window.heard = true; };"
 
@@ -81,7 +89,8 @@ def world(transactional_db: None) -> World:
 @pytest.fixture
 def walker(chromium: Any, live_server: Any, world: World) -> Iterator[Walker]:
     """Return a walker on a phone, which fails where a page's console complains."""
-    made = Walker(chromium, live_server.url, **PHONE)
+    names = [hostile_name(name) for name in ("zoe", "eve")]
+    made = Walker(chromium, live_server.url, names=names, **PHONE)
     for page in made.pages:
         page.on("dialog", lambda dialog: made.complaints.append(f"dialog: {dialog.message}"))
         page.add_init_script(_HEARD)
@@ -109,3 +118,21 @@ def test_nothing_that_others_wrote_is_more_than_text_on_any_page(
         lines = shown.evaluate(_FINDINGS) + checks.overflow_findings(shown)
         found += [f"{page.name}: {line}" for line in lines]
     assert not found, "\n".join(found)
+
+
+def test_the_names_of_an_imported_file_and_of_who_imports_it_are_only_text(
+    visit: Callable[..., Any], transactional_db: None
+) -> None:
+    services.create_agent(agent_id="airline", author=AUTOMATIC)
+    page = visit(hostile_name("bob"), **PHONE)
+    page.add_init_script(_HEARD)
+    page.goto("/playbooks/airline/transfer/")
+    given = {"name": _FILE, "mimeType": "application/json", "buffer": b'{"s": ["Be brief."]}'}
+    page.get_by_label("File, JSON").set_input_files(given)
+    page.get_by_role("button", name="Show what it would change").click()
+    page.get_by_role("heading", name="Import <img data-hostile").wait_for()
+    found = page.evaluate(_FINDINGS) + checks.overflow_findings(page)
+    page.get_by_role("button", name="Propose 1 change").click()
+    page.get_by_text("Import of <img data-hostile").first.wait_for()
+    assert Delta.objects.get().author == f"person:{hostile_name('bob')}"
+    assert not found + page.evaluate(_FINDINGS) + checks.overflow_findings(page)

@@ -54,12 +54,19 @@ class Walker:
     Both have just confirmed who they are. Nobody sees what a person is sent away from.
     """
 
-    def __init__(self, browser: Any, base_url: str, **options: Any) -> None:
+    def __init__(
+        self,
+        browser: Any,
+        base_url: str,
+        *,
+        names: Iterable[str] = ("zoe", "eve"),
+        **options: Any,
+    ) -> None:
         self.complaints: list[str] = []
         # What moves slowly cannot be looked at right after a key.
         still = {"reduced_motion": "reduce", **options}
         self.contexts = [browser.new_context(base_url=base_url, **still) for _ in range(3)]
-        for context, name in zip(self.contexts, ("zoe", "eve"), strict=False):
+        for context, name in zip(self.contexts, names, strict=False):
             sign_in(context, name, base_url, is_confirmed=True)
         # By page, the last answer to opening one.
         self.answers: dict[Any, Any] = {}

@@ -19,13 +19,16 @@ HOSTILE = (
 )
 # For columns too narrow for all of it.
 SHORT = "<i data-hostile>\u202e\u05e9"
+# User names begin so: one that an invitation lets in, and one that only another way in does.
+_LEFTWARD = "\u05e9\u05dc\u05d5\u05dd."
+_WRITTEN = "\"'><b data-hostile>B</b><script data-hostile>hostile()</script>\u202e\u200b\u05e9 "
 _ROOM = 400
 _TEXTS = (models.CharField, models.TextField)
 
 # What the product itself writes: names that mean something to it, and addresses.
 _OWN_COLUMNS = {
     *("agent_id", "bullet_id", "chain", "content_hash", "hash", "previous", "sha256", "period"),
-    *("body_hash", "token", "key", "scope", "introduced_by", "event", "policy", "outcome"),
+    *("body_hash", "token", "key", "scope", "event", "policy", "outcome"),
     *("judge", "purpose", "password", "username", "location", "reason_code"),
 }
 _OWN_DOCUMENTS = {"config", "runtime", "reward", "scopes", "overrides", "metrics", "two_person"}
@@ -40,12 +43,22 @@ _OWN_KEYS = {
 def poison() -> dict[str, str]:
     """Change the rows of every model of ours, and the names of people; return bullets' new ids."""
     for person in get_user_model().objects.all():
-        _write(person, {"first_name": HOSTILE[:150], "last_name": SHORT, "email": f"{SHORT}@x.io"})
+        name = hostile_name(person.username)
+        names = {"username": name, "first_name": HOSTILE[:150], "last_name": SHORT}
+        if name.startswith(_LEFTWARD):
+            # Who has no other name is called by this one.
+            names |= {"first_name": "", "last_name": ""}
+        _write(person, names | {"email": f"{SHORT}@x.io"})
     for model in _ours():
         for row in model._default_manager.all():
             _write(row, _changed(row))
     _index_traces()
     return _rename_bullets()
+
+
+def hostile_name(name: str) -> str:
+    """Return the user name that somebody has after `poison`."""
+    return (_LEFTWARD if name in ("ann", "eve") else _WRITTEN) + name
 
 
 def _ours() -> list[Any]:
@@ -76,7 +89,9 @@ def _changed(row: Any) -> dict[str, Any]:
 
 def _text(value: str, most: int | None) -> str:
     """Return hostile text that still differs where the texts differed, cut to its column."""
-    if value.startswith(("person:", "agent:", "service:", "run:", "automatic")):
+    if value.startswith("person:"):
+        return "person:" + hostile_name(value.removeprefix("person:"))
+    if value.startswith(("agent:", "service:", "run:", "automatic")):
         return value
     before = HOSTILE if (most or _ROOM) >= _ROOM else HOSTILE[: max(0, 250 - len(value))]
     if most and len(before) + len(value) > most:

@@ -219,7 +219,8 @@ def passed_failed(passed: int, failed: int) -> SafeString:
 def person(name: str, small: bool = False) -> SafeString:
     """Who did it, a person: a round mark with initials."""
     return format_html(
-        '<span class="ace-who {}ace-who--person"><i aria-hidden="true">{}</i>{}</span>',
+        '<span class="ace-who {}ace-who--person"><i aria-hidden="true">{}</i>'
+        "<span>{}</span></span>",
         "ace-who--xs " if small else "",
         figures.initials(name),
         hidden.isolate(name),
@@ -230,7 +231,7 @@ def person(name: str, small: bool = False) -> SafeString:
 def automation(name: str = "Automatic", source: str = "", small: bool = False) -> SafeString:
     """Who did it, a machine: a square outline with the icon of a delta's source."""
     return format_html(
-        '<span class="ace-who {}ace-who--auto"><i>{}</i>{}</span>',
+        '<span class="ace-who {}ace-who--auto"><i>{}</i><span>{}</span></span>',
         "ace-who--xs " if small else "",
         icon(SOURCE_ICONS.get(source, "bolt")),
         hidden.isolate(name),
