@@ -98,6 +98,8 @@ def test_a_passkey_is_added_signs_in_alone_and_is_a_second_factor(
     without.goto(page.url)
     without.get_by_text("This browser has no passkeys.").wait_for()
     without.close()
+    # Each page that is opened has a challenge of its own, the newest of which holds.
+    page.reload()
     page.get_by_label("Name", exact=True).fill("Laptop")
     page.get_by_role("button", name="Add it").click()
     page.wait_for_url("**/account/codes/")
