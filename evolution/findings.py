@@ -121,7 +121,7 @@ def _compared(finding: Finding) -> str:
     trial, rates = finding.trial, finding.trial.rates
     if rates is None:
         return "No two comparable runs differed in it."
-    against = f"{rates.rate:.0%} against {rates.other_rate:.0%}"
+    against = f"{rates.rate * 100:.0f} % against {rates.other_rate * 100:.0f} %"
     if trial.is_within:
         return (
             f"Among runs of the same task group it was {against} ({rates.groups} groups have "
