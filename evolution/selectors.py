@@ -7,7 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import F, QuerySet, Sum
+from django.db.models import Exists, F, OuterRef, QuerySet, Sum
 
 from ace_project.core.work import queue
 from ace_project.core.work.leases import ACTIVE, JobStatus
@@ -55,6 +55,12 @@ def last_run(agent: Agent) -> EvolutionRun | None:
     """Return the newest run that learned from the agent's traces to its end."""
     done = EvolutionRun.objects.filter(agent=agent, status=JobStatus.COMPLETED, dry_run=False)
     return done.order_by("-id").first()
+
+
+def has_learned() -> Exists:
+    """Return the condition on agents that a run learned from their traces to its end."""
+    done = EvolutionRun.objects.filter(status=JobStatus.COMPLETED, dry_run=False)
+    return Exists(done.filter(agent=OuterRef("pk")))
 
 
 def pending_traces(agent: Agent, *, at_most: int = 10_000) -> int:

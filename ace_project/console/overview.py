@@ -23,6 +23,7 @@ from ace_project.core.people import Role, needs
 from evolution.figures import success_between, success_by_hour
 from evolution.intervals import Difference, Share, newcombe
 from evolution.llm import gateway
+from evolution.selectors import has_learned
 from playbooks.models import WAITING, Agent, Delta
 from playbooks.selectors import deltas_for_lists, setting
 
@@ -43,7 +44,8 @@ class AgentRow:
     now: Share
     before: Share
     waiting: int
-    needed: int
+    # Traces that start its first run; None once a run has learned from it.
+    needed: int | None
 
     @property
     def step(self) -> Difference | None:
@@ -65,7 +67,8 @@ def overview(request: HttpRequest) -> HttpResponse:
 def _context(request: HttpRequest, lesson: int | None) -> dict[str, Any]:
     now = timezone.now()
     state = machinery()
-    changed = Agent.objects.select_related("playbook").order_by("-playbook__updated_at")
+    rows = Agent.objects.annotate(learned=has_learned()).select_related("playbook")
+    changed = rows.order_by("-playbook__updated_at")
     agents = list(changed[:LOOKED_AT])
     is_new = guided.is_new()
     guide = guided.guide(request, lesson) if is_new or lesson else None
@@ -165,7 +168,7 @@ def _success(today: dict[int, Share], yesterday: dict[int, Share], now: datetime
 
 
 def _agents(
-    agents: list[Agent], today: dict[int, Share], yesterday: dict[int, Share]
+    agents: list[Any], today: dict[int, Share], yesterday: dict[int, Share]
 ) -> list[AgentRow]:
     rows = Delta.objects.filter(status__in=WAITING, playbook__agent__in=agents).order_by()
     waiting = dict(rows.values_list("playbook__agent_id").annotate(Count("pk")))
@@ -176,7 +179,7 @@ def _agents(
             now=today.get(agent.pk, Share()),
             before=yesterday.get(agent.pk, Share()),
             waiting=waiting.get(agent.pk, 0),
-            needed=int(setting(agent, "ACE_MIN_TRACES_FOR_EVOLUTION")),
+            needed=None if agent.learned else int(setting(agent, "ACE_MIN_TRACES_FOR_EVOLUTION")),
         )
         for agent in agents
     ]

@@ -218,6 +218,18 @@ def test_a_day_without_traces_is_no_figure(signed_in: Callable[..., Client], age
     assert "0.0\u202f%" not in page
 
 
+def test_an_agent_that_learned_is_not_told_what_its_first_run_needs(
+    signed_in: Callable[..., Client], agent: Agent
+) -> None:
+    viewer = signed_in("viewer")
+    _run(agent, "completed", dry_run=True)
+    assert "needs 10 traces to start learning" in _page(viewer)
+    _run(agent, "completed")
+    page = _page(viewer)
+    assert "to start learning" not in page
+    assert "nothing to compare" in page
+
+
 def test_without_a_model_spend_is_no_dollar_amount(
     signed_in: Callable[..., Client], agent: Agent
 ) -> None:
