@@ -77,6 +77,8 @@ def first_admin(*, username: str) -> Any:
     if not there:
         return invite(username=username, name="", email="", role=Role.ADMIN, by=AUTOMATIC)
     if [(one.username, one.last_login) for one in there] == [(username.strip(), None)]:
+        # A newer link ends the one before it.
+        events.note("password_link_issued", there[0], AUTOMATIC)
         return there[0]
     raise Conflict(
         f"there is an admin already: {there[0].username}, who invites others on /people/"
