@@ -22,9 +22,11 @@ from training.models import (
 )
 
 CANDIDATES = [
-    {"bullet_id": "b1", "section": "s", "text": "Ask <b>first</b>.", "fixed": False},
-    {"bullet_id": "b2", "section": "s", "text": "Never read a card back.", "fixed": True},
-]
+    {"bullet_id": "b1", "section": "s", "text": "Ask <b>first</b>.", "fixed": False,
+     "in_playbook": True},
+    {"bullet_id": "b2", "section": "s", "text": "Never read a card back.", "fixed": True,
+     "in_playbook": True},
+]  # fmt: skip
 
 
 def make_job(agent: Agent, state: str = "running", **fields: Any) -> TrainingJob:
@@ -99,13 +101,13 @@ def add_evaluation(job: TrainingJob, iteration: int, share: float = 0.75, **fiel
 
 def add_trajectory(job: TrainingJob, task: int = 0, **fields: Any) -> Trajectory:
     """Record a try of a task, its first bullet let in; `steps` and `answer` go into its body."""
-    body = {name: fields.pop(name) for name in ("steps", "answer") if name in fields}
+    body = {"steps": fields.pop("steps", []), "answer": fields.pop("answer", None)}
     TrainingTask.objects.get_or_create(
         job=job, split="train", number=task, defaults={"query": f"<i>Task</i> {task}"}
     )
     defaults = {
         "iteration": 1, "trial": 0, "outcome": "ended", "success": True, "reward": 1.0,
         "advantage": 0.25, "bullets": np.packbits([True, False]).tobytes(), "seconds": 1.5,
-        "step_count": len(body.get("steps", [])), "body": zlib.compress(json.dumps(body).encode()),
+        "step_count": len(body["steps"]), "body": zlib.compress(json.dumps(body).encode()),
     }  # fmt: skip
     return Trajectory.objects.create(job=job, task=task, **(defaults | fields))

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from hashlib import blake2b
 from typing import Any, TypeVar
 
 from django.conf import settings
@@ -91,10 +92,12 @@ def _kept(key: str, figures: Callable[[], T]) -> T:
     """
     if not settings.ACE_ENABLE_CACHE:
         return figures()
-    found: T | None = caches["local"].get(f"quality:{key}")
+    # A model's name may hold what no key of a cache may.
+    name = f"quality:{blake2b(key.encode(), digest_size=16).hexdigest()}"
+    found: T | None = caches["local"].get(name)
     if found is None:
         found = figures()
-        caches["local"].set(f"quality:{key}", found, settings.ACE_CACHE_TTL_SECONDS)
+        caches["local"].set(name, found, settings.ACE_CACHE_TTL_SECONDS)
     return found
 
 
