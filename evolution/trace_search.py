@@ -29,6 +29,8 @@ FIRST_STRETCH = 16_384
 GROWTH = 4
 # Counts stop here: what lies beyond is "2,500+".
 MOST_COUNTED = 2_500
+# Each facet that is chosen asks once more what there is without it.
+MOST_WITHOUT = 1_000
 MOST_VALUES = 12
 
 
@@ -65,7 +67,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """How the traces asked for fall apart, among the newest MOST_COUNTED of them.
+    """How the traces asked for fall apart, among the newest `most` of them.
 
     `states` are pairs of a term of `terms.state` and its count, `values` by the letter of a facet,
     the most frequent first; `agents` by primary key. `newest` are the first keys of them, and all
@@ -78,11 +80,12 @@ class Counted:
     agents: list[tuple[int, int]]
     values: dict[str, list[tuple[str, int]]]
     top: int = 0
+    most: int = 0
 
     @property
     def is_all(self) -> bool:
         """Whether nothing was left uncounted."""
-        return self.total < MOST_COUNTED
+        return self.total < self.most
 
 
 def ids_before(wanted: Wanted, before: int | None, limit: int) -> list[int]:
@@ -181,23 +184,30 @@ _COUNTED = [STATE, TYPE, VERSION, TOOL, ERROR]
 
 
 def count(
-    wanted: Wanted, limit: int = 0, *, kinds: Sequence[str] = _COUNTED, top: int | None = None
+    wanted: Wanted,
+    limit: int = 0,
+    *,
+    kinds: Sequence[str] = _COUNTED,
+    top: int | None = None,
+    most: int | None = None,
 ) -> Counted:
     """Count the newest traces asked for, by facet, and name the first `limit`: in one statement.
 
-    `kinds` are the letters of the facets that are counted; only keys below `top` are looked at.
+    `kinds` are the letters of the facets that are counted; only keys below `top` are looked at,
+    and of those `most` traces, MOST_COUNTED without it.
     """
+    most = most or MOST_COUNTED
     top = _top() if top is None else top
     stretches = list(_stretches_down(top))
     if not stretches or wanted.is_impossible:
-        return Counted(0, [], [], [], {})
-    found, values = _search("id, agent_id, search", wanted, stretches, MOST_COUNTED, "DESC")
+        return Counted(0, [], [], [], {}, most=most)
+    found, values = _search("id, agent_id, search", wanted, stretches, most, "DESC")
     # There are sixteen states; of every other facet the most frequent values are told.
     asked = [*values, [*kinds], 16, MOST_VALUES, limit]
     with connection.cursor() as cursor:
         cursor.execute(_COUNT.format(found=found), asked)
         rows = cursor.fetchall()
-    return replace(_counted(rows), top=top)
+    return replace(_counted(rows), top=top, most=most)
 
 
 def _counted(rows: list[tuple[str, int, int]]) -> Counted:

@@ -66,12 +66,12 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One facet with its most frequent values; `is_all` where none of its traces is uncounted."""
+    """One facet with its most frequent values, counted in so many of the newest traces; 0: all."""
 
     name: str
     label: str
     options: list[Option] = field(default_factory=list)
-    is_all: bool = True
+    newest: int = 0
 
 
 def sensible(asked: dict[str, str]) -> dict[str, str]:
@@ -108,14 +108,16 @@ def _chosen_group(
     request: HttpRequest, asked: dict[str, str], name: str, wanted: Wanted, counted: Counted
 ) -> Group:
     without = wanted.without(_FIELDS.get(name, name))
-    others = trace_search.count(without, kinds=_KINDS[name], top=counted.top)
+    others = trace_search.count(
+        without, kinds=_KINDS[name], top=counted.top, most=trace_search.MOST_WITHOUT
+    )
     counts = dict(_values(name, others))
     if not counts:
         return Group(name, _LABELS[name])
     # Among the newest that are counted may be fewer with the value chosen, or none.
     counts[asked[name]] = counted.total
     group = _group(request, asked, name, counts.items())
-    return replace(group, is_all=others.is_all)
+    return replace(group, newest=0 if others.is_all else others.most)
 
 
 def _values(name: str, counted: Counted) -> list[tuple[str, int]]:

@@ -274,7 +274,7 @@ def test_the_other_agents_are_offered_and_a_chosen_facet_costs_one_statement(
 def test_a_chosen_value_beyond_what_is_counted_is_still_shown(
     signed_in: Callable[..., Client], record: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trace_search, "MOST_COUNTED", 2)
+    monkeypatch.setattr(trace_search, "MOST_WITHOUT", 2)
     for number, kind in enumerate(("rare", "common", "common")):
         record(f"t-{number}", task_type=kind)
     page = signed_in("viewer").get(LIST, {"type": "rare"})
@@ -283,7 +283,7 @@ def test_a_chosen_value_beyond_what_is_counted_is_still_shown(
         ("common", 2, False),
         ("rare", 1, True),
     ]
-    assert not kinds.is_all
+    assert kinds.newest == 2
     assert "without it" in page.text
 
 
