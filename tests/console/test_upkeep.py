@@ -91,7 +91,7 @@ def test_a_harmful_lesson_is_shown_with_and_without(read: Callable[..., str]) ->
     assert "Without it, predicted" in page
     assert "44 of 102" in page
     assert "131 of 198" in page
-    assert "Points of success without the lesson" in page
+    assert "Points without the lesson" in page
     assert "Runs that kept to it" not in page
 
 
