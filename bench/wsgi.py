@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.core.handlers.wsgi import WSGIHandler
-from django.core.wsgi import get_wsgi_application
 from django.test import override_settings
 
-_product = get_wsgi_application()
+from ace_project.wsgi import application as _product
+
 with override_settings(MIDDLEWARE=[]):
     # A handler reads the setting once, when it is made.
     _bare = WSGIHandler()
