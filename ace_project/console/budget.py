@@ -13,7 +13,7 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from ace_project.console import calls, live, refusals, spend
+from ace_project.console import calls, keyset, live, refusals, spend
 from ace_project.console.decisions import reason_of
 from ace_project.console.quality import quality_figures
 from ace_project.console.templatetags import figures
@@ -210,8 +210,7 @@ def _names(scope: str) -> dict[str, str | None]:
     if scope == budgets.GLOBAL:
         return {}
     number = scope.removeprefix(budgets.AGENT)
-    plain = number.isascii() and number.isdigit() and len(number) <= 18
-    if not plain or not scope.startswith(budgets.AGENT):
+    if not keyset.is_key(number) or not scope.startswith(budgets.AGENT):
         raise InvalidInput("choose all agents, or one of them")
     agent = Agent.objects.filter(pk=int(number)).first()
     if agent is None:

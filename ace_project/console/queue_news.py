@@ -9,7 +9,7 @@ from django.db.models import Q, Subquery
 from django.http import HttpRequest, HttpResponse
 
 from ace_project.console import live, waiting
-from ace_project.console.keyset import PAGE_SIZE, whole_number
+from ace_project.console.keyset import PAGE_SIZE, is_key, whole_number
 from ace_project.console.people import name_of
 from ace_project.console.visitor import may
 from ace_project.console.waiting import TABS, Filters
@@ -94,7 +94,7 @@ def answer(request: HttpRequest, filters: Filters) -> HttpResponse:
 def _marks(request: HttpRequest, statuses: Sequence[DeltaStatus]) -> list[Mark]:
     """Return the rows shown about which somebody decided since; three queries at most."""
     names = request.GET.get("shown", "").split(".")[:PAGE_SIZE]
-    shown = [int(name) for name in names if name.isascii() and name.isdigit() and len(name) < 19]
+    shown = [int(name) for name in names if is_key(name)]
     if not shown:
         return []
     said = whole_number(request, "said") or 0

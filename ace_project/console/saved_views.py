@@ -10,7 +10,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from ace_project.console import waiting
+from ace_project.console import keyset, waiting
 from ace_project.console.models import SavedView
 from ace_project.console.refusals import shown
 from ace_project.console.waiting import Filters
@@ -89,7 +89,7 @@ def _me(request: HttpRequest) -> int:
 
 def _own(request: HttpRequest) -> SavedView:
     raw = request.POST.get("view", "")
-    if raw.isascii() and raw.isdigit() and len(raw) < 19:
+    if keyset.is_key(raw):
         found = SavedView.objects.filter(user_id=_me(request), pk=raw).first()
         if found is not None:
             return found

@@ -68,7 +68,7 @@ def _deltas(query: str) -> list[tuple[Delta, str]]:
 
 
 def _named(query: str) -> Q:
-    if query.isascii() and query.isdigit() and len(query) < 19:
+    if keyset.is_key(query):
         return Q(pk=int(query))
     try:
         return Q(delta_id=uuid.UUID(query))
@@ -85,7 +85,7 @@ def _bullets(query: str) -> list[Bullet]:
 def _trainings(query: str) -> list[TrainingJob]:
     """Return training jobs of that number, or whose title holds the words."""
     wanted = Q(title__icontains=query)
-    if query.isascii() and query.isdigit() and len(query) < 19:
+    if keyset.is_key(query):
         wanted |= Q(pk=int(query))
     return list(keyset.newest(selectors.jobs(), TRAININGS_WINDOW).filter(wanted)[:SHOWN])
 
