@@ -1,6 +1,5 @@
 """What became of a delta while its page stays open, so that nobody decides on what is past."""
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from ace_project.console import discussion, live
 from ace_project.console.discussion import Entry
 from playbooks import operations as rules
 from playbooks import selectors
+from playbooks.content import canonical
 from playbooks.models import OPEN, Delta, PlaybookVersion
 
 EVERY_SECONDS = 5
@@ -70,8 +70,7 @@ def seen_of(delta: Delta, entries: Sequence[Entry]) -> Seen:
 
 def digest(value: Any) -> str:
     """Return a short name of a JSON value, another one for another value."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    return blake2b(text.encode(), digest_size=6).hexdigest()
+    return blake2b(canonical(value), digest_size=6).hexdigest()
 
 
 def read(text: str) -> Seen:
