@@ -15,8 +15,8 @@ if "prometheus_client" not in sys.modules:
     metric_files.share(settings.VAR_DIR / "metrics")
 application = get_wsgi_application()
 
-# What was loaded stays for ever. To look through it for garbage takes a third of a large request,
-# whose own objects are nearly all gone by themselves when it ends.
+# What was loaded stays for ever. To look through it for garbage took a third of the time of large
+# requests that come at once; their own objects are nearly all gone by themselves when they end.
 gc.collect()
 gc.freeze()
 gc.set_threshold(20_000, 20, 20)
