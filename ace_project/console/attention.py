@@ -13,6 +13,7 @@ from ace_project.console.machinery import Machinery
 from ace_project.console.money_items import BUDGET_EXCEEDED, money_items, raise_action
 from ace_project.console.people import name_of
 from ace_project.console.proposal import headline
+from ace_project.console.templatetags.signs import judge_in_words
 from evolution.figures import failed_runs, success_of_versions
 from evolution.intervals import Difference, Share, newcombe
 from playbooks.models import Agent, Decision, Delta, DeltaStatus, Review
@@ -112,16 +113,11 @@ def _losing_item(agent: Agent, live: int, ours: Share, before: Share, step: Diff
 def _conflicts() -> list[Item]:
     """Return the newest conflicts by name, and the rest as one line."""
     rows = _waiting(DeltaStatus.CONFLICT)
-    shown = list(rows[:SHOWN_CONFLICTS])
-    more = rows.count() - len(shown) if len(shown) == SHOWN_CONFLICTS else 0
-    items = [_conflict(row) for row in shown]
-    if more > 0:
+    items = [_conflict(row) for row in rows[:SHOWN_CONFLICTS]]
+    if more := _beyond(rows, items, SHOWN_CONFLICTS):
         url = f"{reverse('console:review')}?status=conflict"
         title = f"{more:,} more {'delta conflicts' if more == 1 else 'deltas conflict'}"
-        actions = (Action("Review", url),)
-        text = "The oldest of all was proposed"
-        since = _oldest(rows)
-        items.append(Item("warn", "git-merge", CONFLICT, title, url, text, actions, since=since))
+        items.append(_rest("warn", "git-merge", CONFLICT, title, url, rows))
     return items
 
 
@@ -201,20 +197,23 @@ def _failed_runs(now: datetime) -> list[Item]:
 def _ready() -> list[Item]:
     """Return the newest ready deltas by name, and the rest as one line."""
     rows = _waiting(DeltaStatus.PENDING_REVIEW)
-    shown = list(rows[:SHOWN_READY])
-    items = [_delta(row) for row in shown]
-    more = rows.count() - len(shown)
-    if more > 0:
-        url = reverse("console:review")
+    items = [_delta(row) for row in rows[:SHOWN_READY]]
+    if more := _beyond(rows, items, SHOWN_READY):
         title = f"{more:,} more {'delta is' if more == 1 else 'deltas are'} ready"
-        actions = (Action("Review", url),)
-        text = "The oldest of all was proposed"
-        items.append(Item("quiet", "inbox", "", title, url, text, actions, since=_oldest(rows)))
+        items.append(_rest("quiet", "inbox", "", title, reverse("console:review"), rows))
     return items
 
 
-def _oldest(rows: QuerySet[Delta]) -> datetime:
-    return rows.order_by("id").values_list("created_at", flat=True)[0]
+def _beyond(rows: QuerySet[Delta], named: Sequence[Item], most: int) -> int:
+    """Return how many rows there are beside those named, of which there are at most `most`."""
+    return max(0, rows.count() - most) if len(named) == most else 0
+
+
+def _rest(tone: str, icon: str, mark: str, title: str, url: str, rows: QuerySet[Delta]) -> Item:
+    """Return one line for all that are not named, with the age of the oldest."""
+    oldest = rows.order_by("id").values_list("created_at", flat=True)[0]
+    text = "The oldest of all was proposed"
+    return Item(tone, icon, mark, title, url, text, (Action("Review", url),), since=oldest)
 
 
 def _delta(delta: Delta) -> Item:
@@ -241,7 +240,7 @@ def _judged(delta: Delta) -> tuple[bool, str]:
     for outcome, words in (("block", "Held by"), ("warn", "Warned by")):
         for verdict in delta.verdicts:
             if verdict.get("outcome") == outcome:
-                judge = str(verdict["judge"]).removeprefix("council_").replace("_", " ")
+                judge = judge_in_words(str(verdict["judge"]))
                 said = Truncator(_sentence(str(verdict["reason"]))).chars(LONGEST_VERDICT)
                 return outcome == "block", f"{words} {judge}: {said}"
     return False, "Passed every judge." if delta.verdicts else "No judge saw it."

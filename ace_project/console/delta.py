@@ -17,6 +17,7 @@ from ace_project.console.modelled import written_by_model
 from ace_project.console.people import name_of
 from ace_project.console.proposal import changes_of, headline
 from ace_project.console.similar import similar_decisions
+from ace_project.console.templatetags.signs import judge_in_words
 from ace_project.console.upkeep import read_upkeep
 from ace_project.console.verdicts import agreement_of, council_of, models_of, words_of
 from ace_project.console.visitor import actor_of, may
@@ -168,7 +169,7 @@ def _draft(request: HttpRequest) -> str:
 def _blocking(delta: Delta) -> list[tuple[str, str]]:
     """Return the judges that hold a delta back, in words, each with its reason."""
     blocks = [v for v in delta.verdicts if v.get("outcome") == "block"]
-    return [(str(v.get("judge")).removeprefix("council_"), str(v.get("reason"))) for v in blocks]
+    return [(judge_in_words(str(v.get("judge"))), str(v.get("reason"))) for v in blocks]
 
 
 def _judged(delta: Delta, *, moved: bool) -> dict[str, Any]:

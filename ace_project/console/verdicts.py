@@ -9,6 +9,7 @@ from typing import Any
 from django.utils.dateparse import parse_datetime
 
 from ace_project.console.people import name_of
+from ace_project.console.templatetags.signs import judge_in_words
 from playbooks.judges.council import (
     AGREEMENT,
     COUNCIL,
@@ -92,7 +93,7 @@ def council_of(verdicts: Sequence[Mapping[str, Any]]) -> Council | None:
     waiting = next((_word(v).reason for v in verdicts if is_waiting(v)), "")
     mandates = MANDATES | {COUNCIL_MODEL: _MODEL}
     judges = [
-        Judge(name, name.removeprefix("council_").capitalize(), mandate, words)
+        Judge(name, judge_in_words(name).capitalize(), mandate, words)
         for name, mandate in mandates.items()
         if (words := [_word(v) for v in verdicts if v.get("judge") == name])
     ]

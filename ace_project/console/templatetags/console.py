@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import slugify
 
-from ace_project.console.templatetags import figures, plots, words
+from ace_project.console.templatetags import figures, plots, signs, words
 from ace_project.console.templatetags import trail as trails
 from ace_project.console.templatetags.signs import OUTCOME_ICONS, SOURCE_ICONS, STATUS_CHIPS
 from ace_project.core import hidden
@@ -182,7 +182,7 @@ def risk(verdicts: Sequence[Mapping[str, Any]]) -> SafeString:
             return chip("conflict", "conflict", "git-merge")
         if found:
             more = f" +{len(found) - 1}" if len(found) > 1 else ""
-            name = str(found[0]).removeprefix("council_").replace("_", " ")
+            name = signs.judge_in_words(str(found[0]))
             return chip(kind, f"{name}{more}", "alert-triangle")
     return chip("good", "clear", "check") if verdicts else chip("line", "not judged")
 

@@ -30,3 +30,8 @@ OUTCOME_ICONS = {
     "block": ("circle-x", "ace-bad", "Blocks"),
     "abstain": ("circle-minus", "ace-3", "Abstains"),
 }
+
+
+def judge_in_words(name: str) -> str:
+    """Return a judge's name as people read it, one of the council's without saying so."""
+    return name.removeprefix("council_").replace("_", " ")
